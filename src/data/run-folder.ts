@@ -1,0 +1,154 @@
+/**
+ * The run folder's format: metrics, rollouts, scores, checkpoints and trainer state, as docs/architecture.md says them.
+ * Everything is plain JSON; what stands under `time` is all that may differ between an interrupted and resumed run and
+ * an uninterrupted one.
+ */
+import { z } from 'zod';
+
+const count = z.number().int().nonnegative();
+/** Between 0 and 1. */
+const share = z.number();
+
+/** One line of an RL stage's metrics.jsonl. Means are over the step's responses unless said otherwise. */
+export const RlMetrics = z.object({
+  /** 1 is the first. */
+  step: z.number().int().positive(),
+  variant: z.string(),
+  learning_rate: z.number(),
+  /** Mean outcome reward Ro. */
+  outcome: z.number(),
+  /** Exact match of the answer. */
+  accuracy: share,
+  /** Mean thinking reward Rt over scored responses; null where the variant asks for none (or none was scored). */
+  thinking: z.number().nullable(),
+  /** Share of asked-for thinking rewards that came; null where the variant asks for none. */
+  coverage: share.nullable(),
+  /** Mean γ over groups with both right and wrong answers; null if there are none. */
+  gamma: z.number().nullable(),
+  /** Share of those groups whose γ is below 1; null if there are none. */
+  gamma_below_1: share.nullable(),
+  /** Share of groups whose answers are all right or all wrong; the two parts of it. */
+  tied: share,
+  tied_right: share,
+  tied_wrong: share,
+  /** Mean of R. */
+  reward: z.number(),
+  /** Share of right answers whose reasoning the oracle scores below 0.5; null without an oracle or right answers. */
+  flawed_right: share.nullable(),
+  /** Mean oracle score; null without an oracle. */
+  quality: z.number().nullable(),
+  broken_format: share,
+  /** Share of responses cut off by the token limit. */
+  truncated: share,
+  /** Mean length of a response. */
+  completion_tokens: z.number(),
+  /** Mean k3 estimate a token, in nats; null where β is 0. */
+  kl: z.number().nullable(),
+  clip_fraction: share,
+  /** Before clipping; null when it was not finite. */
+  grad_norm: z.number().nullable(),
+  /** False when the step was dropped because its gradient was not finite. */
+  applied: z.boolean(),
+  by_type: z.record(z.string(), z.object({ accuracy: share, n: count })),
+  /** Share of each reasoning style; null without an oracle. */
+  styles: z.record(z.string(), share).nullable(),
+  time: z.object({ sample_s: z.number(), judge_s: z.number(), update_s: z.number(), total_s: z.number() }),
+});
+export type RlMetrics = z.infer<typeof RlMetrics>;
+
+/** One line of a supervised stage's metrics.jsonl. Losses are nats a trained token. */
+export const SftMetrics = z.object({
+  step: z.number().int().positive(),
+  learning_rate: z.number(),
+  /** Null when it was not finite. */
+  loss: z.number().nullable(),
+  /** The same by kind of example. */
+  by_kind: z.record(z.string(), z.number().nullable()),
+  /** Trained tokens in this step. */
+  tokens: count,
+  grad_norm: z.number().nullable(),
+  applied: z.boolean(),
+  time: z.object({ update_s: z.number(), total_s: z.number() }),
+});
+export type SftMetrics = z.infer<typeof SftMetrics>;
+
+/** What the oracle says about one response: a verdict a statement. */
+export const OracleVerdict = z.object({
+  score: z.number(),
+  /** score ≥ 0.5 */
+  sound: z.boolean(),
+  style: z.string(),
+  statements: z.array(z.object({ text: z.string(), verdict: z.string(), why: z.string() })),
+});
+export type OracleVerdict = z.infer<typeof OracleVerdict>;
+
+export const RolloutResponse = z.object({
+  text: z.string(),
+  /** Number of completion tokens, the end-of-turn token included. */
+  tokens: count,
+  finish: z.enum(['stop', 'length']),
+  format_ok: z.boolean(),
+  /** Ro */
+  outcome: z.number(),
+  /** Exact match of the answer. */
+  right: z.boolean(),
+  /** Rt; null when the judge was not asked or failed. */
+  thinking: z.number().nullable(),
+  /** Why the judge gave no score. */
+  failure: z.string().nullable(),
+  /** R */
+  reward: z.number(),
+  /** A */
+  advantage: z.number(),
+  oracle: OracleVerdict.nullable(),
+});
+export type RolloutResponse = z.infer<typeof RolloutResponse>;
+
+/** One line of rollouts/NNNNNN.jsonl: a question and its G responses. */
+export const RolloutGroup = z.object({
+  step: z.number().int().positive(),
+  problem_id: z.union([z.string(), z.number()]),
+  problem: z.string(),
+  problem_type: z.string(),
+  /** The picture, relative to the run folder where it lies inside it; null for text. */
+  path: z.string().nullable(),
+  solution: z.string(),
+  /** Mean Rt of right and of wrong answers; null for a side without scored responses. */
+  mu_c: z.number().nullable(),
+  mu_w: z.number().nullable(),
+  /** Null where the variant has no γ. */
+  gamma: z.number().nullable(),
+  /** exp(−step/T) */
+  anneal: z.number(),
+  alpha: z.number(),
+  /** All answers right, or all wrong. */
+  tied: z.boolean(),
+  responses: z.array(RolloutResponse),
+});
+export type RolloutGroup = z.infer<typeof RolloutGroup>;
+
+/** eval/SPLIT/scores.json. Null where no oracle can say, or where there is nothing to take a share of. */
+export const Scores = z.object({
+  model: z.string(),
+  split: z.string(),
+  n: count,
+  /** 0 is greedy. */
+  temperature: z.number(),
+  accuracy: share,
+  quality: z.number().nullable(),
+  flawed_right: share.nullable(),
+  reliability_conditioned_accuracy: share.nullable(),
+  broken_format: share,
+  truncated: share,
+  by_type: z.record(
+    z.string(),
+    z.object({
+      n: count,
+      accuracy: share,
+      quality: z.number().nullable(),
+      reliability_conditioned_accuracy: share.nullable(),
+    }),
+  ),
+  by_style: z.record(z.string(), z.object({ share, accuracy: share.nullable() })).nullable(),
+});
+export type Scores = z.infer<typeof Scores>;
