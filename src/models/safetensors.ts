@@ -1,0 +1,255 @@
+/**
+ * The safetensors file format, read and written: eight bytes of header length (little-endian), a JSON header
+ * that gives every tensor's dtype, shape and byte range, then the bytes without a gap.
+ *
+ * Source: github.com/huggingface/safetensors, README "Format" and `Metadata::validate`. As there, the byte
+ * ranges must cover the rest of the file exactly once; we also refuse a name that stands twice. Nothing is
+ * allocated before the sizes have been held against the length of the file.
+ */
+import { InputError } from '../errors.ts';
+import { parseJson, quoted } from './json.ts';
+
+/** Reads `length` bytes from byte `offset` of a file. */
+export type ReadRange = (offset: number, length: number) => Promise<Uint8Array>;
+
+/** Where one tensor lies: `begin` and `end` count bytes from the start of the file. */
+export interface TensorEntry {
+  name: string;
+  dtype: Dtype;
+  shape: number[];
+  begin: number;
+  end: number;
+}
+
+export interface SafetensorsHeader {
+  /** By name, in the order of the bytes. */
+  tensors: Map<string, TensorEntry>;
+  metadata: Record<string, string>;
+}
+
+/** A float32 tensor: `data` is row-major and holds the product of `shape` numbers. */
+export interface FloatTensor {
+  shape: number[];
+  data: Float32Array;
+}
+
+/** Bytes an element, of every dtype whose elements are whole bytes. */
+const BYTES = {
+  BOOL: 1,
+  U8: 1,
+  I8: 1,
+  F8_E4M3: 1,
+  F8_E5M2: 1,
+  I16: 2,
+  U16: 2,
+  F16: 2,
+  BF16: 2,
+  I32: 4,
+  U32: 4,
+  F32: 4,
+  I64: 8,
+  U64: 8,
+  F64: 8,
+} as const;
+export type Dtype = keyof typeof BYTES;
+
+const MAX_HEADER_BYTES = 100_000_000; // the reference implementation's limit
+const DAMAGED = 'the file is damaged or cut off, copy it again';
+
+/**
+ * Reads and validates the header of a file of `fileBytes` bytes.
+ * Throws InputError: one line that begins with `file` and names the tensor.
+ */
+export async function readHeader(
+  read: ReadRange,
+  fileBytes: number,
+  file: string,
+): Promise<SafetensorsHeader> {
+  if (fileBytes < 8)
+    throw new InputError(`${file}: ${fileBytes} bytes are too few for a safetensors file; ${DAMAGED}`);
+  const length = headerLength(await exactly(read, 0, 8, file), fileBytes, file);
+  return header(await exactly(read, 8, length, file), fileBytes, file);
+}
+
+/** Like {@link readHeader}, of a file that is in memory as a whole. */
+export function parseHeader(bytes: Uint8Array, file: string): SafetensorsHeader {
+  if (bytes.length < 8)
+    throw new InputError(`${file}: ${bytes.length} bytes are too few for a safetensors file; ${DAMAGED}`);
+  const length = headerLength(bytes.subarray(0, 8), bytes.length, file);
+  return header(bytes.subarray(8, 8 + length), bytes.length, file);
+}
+
+/** Reads one tensor's bytes and widens them to float32. Throws InputError like {@link decodeFloats}. */
+export async function readTensor(read: ReadRange, entry: TensorEntry, file: string): Promise<Float32Array> {
+  refuseWithoutFloats(entry, file);
+  return decodeFloats(await exactly(read, entry.begin, entry.end - entry.begin, file), entry, file);
+}
+
+/**
+ * The numbers of a tensor of dtype F32, F16 or BF16 as float32 (exact: both halves are subsets of float32).
+ * `bytes` are the entry's bytes at any alignment; the result never shares memory with them.
+ * Throws InputError for any other dtype.
+ */
+export function decodeFloats(
+  bytes: Uint8Array,
+  entry: Pick<TensorEntry, 'name' | 'dtype'>,
+  file: string,
+): Float32Array {
+  refuseWithoutFloats(entry, file);
+  const count = bytes.length / BYTES[entry.dtype];
+  const out = new Float32Array(count);
+  if (entry.dtype === 'F32') {
+    new Uint8Array(out.buffer).set(bytes);
+    return out;
+  }
+  const bits = new Uint32Array(out.buffer);
+  const wide = entry.dtype === 'BF16' ? (half: number) => half << 16 : float32BitsOfHalf;
+  for (let i = 0; i < count; i++) bits[i] = wide(bytes[2 * i] | (bytes[2 * i + 1] << 8));
+  return out;
+}
+
+/**
+ * A safetensors file of float32 tensors as a run of chunks: the header, then each tensor's own memory, so that
+ * no buffer of the file's size is made. Write a chunk before asking for the next. Tensors are sorted by name
+ * (the order of the reference implementation), so the same tensors give the same bytes.
+ * Throws RangeError where a shape and its data disagree, which is a defect of the caller.
+ */
+export function* encodeFloats(
+  tensors: ReadonlyMap<string, FloatTensor>,
+  metadata: Record<string, string> = { format: 'pt' },
+): Generator<Uint8Array> {
+  const names = [...tensors.keys()].sort((a, b) => (a < b ? -1 : 1));
+  const head: Record<string, unknown> = Object.create(null);
+  head['__metadata__'] = metadata;
+  let end = 0;
+  for (const name of names) {
+    const { shape, data } = tensors.get(name)!;
+    if (data.length !== elements(shape))
+      throw new RangeError(`tensor ${quoted(name)} has ${data.length} numbers for the shape [${shape}]`);
+    head[name] = { dtype: 'F32', shape, data_offsets: [end, end + data.byteLength] };
+    end += data.byteLength;
+  }
+  const json = new TextEncoder().encode(JSON.stringify(head));
+  // Padded with spaces so that the data begins at a multiple of eight.
+  const chunk = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20);
+  new DataView(chunk.buffer).setBigUint64(0, BigInt(chunk.length - 8), true);
+  chunk.set(json, 8);
+  yield chunk;
+  for (const name of names) {
+    const { data } = tensors.get(name)!;
+    if (data.length > 0) yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  }
+}
+
+/** The number of elements of a shape; 1 for a scalar's empty shape. */
+export function elements(shape: readonly number[]): number {
+  return shape.reduce((product, axis) => product * axis, 1);
+}
+
+async function exactly(read: ReadRange, offset: number, length: number, file: string): Promise<Uint8Array> {
+  const bytes = await read(offset, length);
+  if (bytes.length !== length)
+    throw new InputError(`${file}: ends before byte ${offset + length}; ${DAMAGED}`);
+  return bytes;
+}
+
+function headerLength(bytes: Uint8Array, fileBytes: number, file: string): number {
+  const length = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
+  if (length > BigInt(MAX_HEADER_BYTES) || length > BigInt(fileBytes - 8))
+    throw new InputError(
+      `${file}: says its header takes ${length} bytes, in a file of ${fileBytes}; not a safetensors file, or damaged`,
+    );
+  return Number(length);
+}
+
+function header(bytes: Uint8Array, fileBytes: number, file: string): SafetensorsHeader {
+  if (bytes[0] !== 0x7b)
+    throw new InputError(`${file}: its header does not begin with "{"; not a safetensors file, or damaged`);
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new InputError(`${file}: its header is not UTF-8; ${DAMAGED}`);
+  }
+  const { __metadata__, ...rest } = parseJson(text, `${file} (header)`) as Record<string, unknown>;
+  const dataBegin = 8 + bytes.length;
+  const entries = Object.entries(rest).map(([name, value]) => tensorEntry(name, value, dataBegin, file));
+  entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
+  let covered = dataBegin;
+  for (const { name, begin, end } of entries) {
+    if (begin !== covered)
+      throw new InputError(
+        `${file}: tensor ${quoted(name)} begins at byte ${begin}, ${begin < covered ? 'inside the tensor before it' : `after a gap of ${begin - covered} bytes`}; ${DAMAGED}`,
+      );
+    if (end > fileBytes)
+      throw new InputError(
+        `${file}: tensor ${quoted(name)} ends at byte ${end}, but the file has ${fileBytes}; ${DAMAGED}`,
+      );
+    covered = end;
+  }
+  if (covered !== fileBytes)
+    throw new InputError(`${file}: ${fileBytes - covered} bytes after the last tensor; ${DAMAGED}`);
+  return {
+    tensors: new Map(entries.map((entry) => [entry.name, entry])),
+    metadata: metadataOf(__metadata__, file),
+  };
+}
+
+function metadataOf(value: unknown, file: string): Record<string, string> {
+  if (value === undefined || value === null) return {};
+  if (typeof value !== 'object' || Array.isArray(value))
+    throw new InputError(`${file}: __metadata__ is not an object; ${DAMAGED}`);
+  for (const [key, text] of Object.entries(value))
+    if (typeof text !== 'string')
+      throw new InputError(`${file}: __metadata__ ${quoted(key)} is not a string; ${DAMAGED}`);
+  return value as Record<string, string>;
+}
+
+function tensorEntry(name: string, value: unknown, dataBegin: number, file: string): TensorEntry {
+  const fail = (what: string) => new InputError(`${file}: tensor ${quoted(name)} ${what}; ${DAMAGED}`);
+  const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
+  if (typeof dtype !== 'string') throw fail('has no dtype');
+  if (!Object.hasOwn(BYTES, dtype))
+    throw new InputError(
+      `${file}: tensor ${quoted(name)} has the dtype ${quoted(dtype)}, which is not known here; convert it to float32, float16 or bfloat16`,
+    );
+  if (!Array.isArray(shape) || !shape.every(isSize)) throw fail('has no shape of non-negative integers');
+  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isSize) || offsets[0] > offsets[1])
+    throw fail('has no data_offsets [begin, end]');
+  const bytes = elements(shape) * BYTES[dtype as Dtype];
+  // A product beyond 2^53 is inexact, but then far from any difference of two safe integers.
+  if (bytes !== offsets[1] - offsets[0])
+    throw fail(
+      `of shape [${shape.length > 8 ? `${shape.slice(0, 8)},...` : shape}] and dtype ${dtype} takes ${bytes} bytes but has ${offsets[1] - offsets[0]}`,
+    );
+  return {
+    name,
+    dtype: dtype as Dtype,
+    shape: [...shape],
+    begin: dataBegin + offsets[0],
+    end: dataBegin + offsets[1],
+  };
+}
+
+function isSize(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function refuseWithoutFloats({ name, dtype }: Pick<TensorEntry, 'name' | 'dtype'>, file: string): void {
+  if (dtype !== 'F32' && dtype !== 'F16' && dtype !== 'BF16')
+    throw new InputError(
+      `${file}: tensor ${quoted(name)} has the dtype ${dtype}; weights must be float32, float16 or bfloat16, convert it`,
+    );
+}
+
+/** IEEE 754: the bits of the float32 equal to a float16. */
+function float32BitsOfHalf(half: number): number {
+  const sign = (half & 0x8000) << 16;
+  const exponent = (half >> 10) & 0x1f;
+  const fraction = half & 0x3ff;
+  if (exponent === 0x1f) return sign | 0x7f800000 | (fraction << 13);
+  if (exponent !== 0) return sign | ((exponent + 112) << 23) | (fraction << 13);
+  if (fraction === 0) return sign;
+  const shift = Math.clz32(fraction) - 21;
+  return sign | ((113 - shift) << 23) | (((fraction << shift) & 0x3ff) << 13);
+}
