@@ -1,0 +1,122 @@
+/**
+ * Opens a file of records: every row is checked and every picture looked for before anything is trained on it.
+ * JSON (one array) and JSONL; the file's extension decides. Of a JSONL file only byte offsets stay in memory.
+ */
+import { statSync } from 'node:fs';
+import { open, readFile, stat } from 'node:fs/promises';
+import { dirname, extname, resolve } from 'node:path';
+import { InputError } from '../errors.ts';
+import { decodeUtf8, parseJson, readError, readLines } from './jsonl.ts';
+import { type DataRecord, parseRecord } from './record.ts';
+
+/** A record with what is needed to use it and to talk about it. */
+export interface LoadedRecord extends DataRecord {
+  /** Absolute path of the picture; null for text. */
+  picture: string | null;
+  /** `FILE:LINE` (JSONL) or `FILE: record N` (JSON): the beginning of every message about it. */
+  source: string;
+}
+
+export interface Records {
+  length: number;
+  /** Record i, 0-based. Throws InputError if the file was changed meanwhile. */
+  get(i: number): Promise<LoadedRecord>;
+  /** The file, as it was given. */
+  source: string;
+}
+
+const readers: Record<string, (file: string) => Promise<Records>> = {
+  '.json': openJson,
+  '.jsonl': openJsonl,
+  '.ndjson': openJsonl,
+};
+const maxJsonBytes = 512 << 20;
+
+/**
+ * Opens a file of records. Paths of pictures resolve against the file's folder.
+ * Throws InputError naming file, line and key: broken JSON, a wrong record, a missing picture, no records at all.
+ */
+export async function openRecords(file: string): Promise<Records> {
+  const reader = readers[extname(file).toLowerCase()];
+  const info = await stat(file).catch((error) => {
+    throw readError(error, file);
+  });
+  if (info.isDirectory()) throw new InputError(`${file}: is a folder; name the file of records in it`);
+  if (reader === undefined)
+    throw new InputError(
+      `${file}: unknown kind of file; records are read from ${Object.keys(readers).join(', ')}`,
+    );
+  const records = await reader(file);
+  if (records.length === 0) throw new InputError(`${file}: holds no records`);
+  return records;
+}
+
+async function openJsonl(file: string): Promise<Records> {
+  const starts: number[] = [];
+  const lengths: number[] = [];
+  const lines: number[] = [];
+  const load = (bytes: Uint8Array, line: number): LoadedRecord | null => {
+    const source = `${file}:${line}`;
+    const text = decodeUtf8(bytes, source);
+    return text.trim() === '' ? null : loaded(parseJson(text, source), source, file);
+  };
+  for await (const { line, offset, bytes } of readLines(file)) {
+    const record = load(bytes, line);
+    if (record === null) continue;
+    checkPicture(record);
+    starts.push(offset);
+    lengths.push(bytes.length);
+    lines.push(line);
+  }
+  return {
+    length: lines.length,
+    source: file,
+    get: async (i) => {
+      const bytes = await readRange(file, starts[i], lengths[i]);
+      const record = load(bytes, lines[i]);
+      if (record === null)
+        throw new InputError(`${file}:${lines[i]}: the file was changed while it was in use`);
+      return record;
+    },
+  };
+}
+
+async function openJson(file: string): Promise<Records> {
+  const { size } = await stat(file);
+  if (size > maxJsonBytes)
+    throw new InputError(
+      `${file}: ${size >> 20} MB of JSON; files over ${maxJsonBytes >> 20} MB must be JSONL (one record a line)`,
+    );
+  const text = decodeUtf8(await readFile(file), file).replace(/^\ufeff/, '');
+  const rows = parseJson(text, file);
+  if (!Array.isArray(rows))
+    throw new InputError(`${file}: must be an array of records; use .jsonl for one record a line`);
+  const records = rows.map((row, index) => loaded(row, `${file}: record ${index + 1}`, file));
+  records.forEach(checkPicture);
+  return { length: records.length, source: file, get: async (i) => records[i] };
+}
+
+function loaded(value: unknown, source: string, file: string): LoadedRecord {
+  const record = parseRecord(value, source);
+  return { ...record, picture: record.path === null ? null : resolve(dirname(file), record.path), source };
+}
+
+function checkPicture(record: LoadedRecord): void {
+  if (record.picture === null) return;
+  const info = statSync(record.picture, { throwIfNoEntry: false });
+  if (info === undefined) throw new InputError(`${record.source}: path: no such picture: ${record.picture}`);
+  if (!info.isFile()) throw new InputError(`${record.source}: path: not a file: ${record.picture}`);
+}
+
+async function readRange(file: string, start: number, length: number): Promise<Buffer> {
+  const handle = await open(file, 'r').catch((error) => {
+    throw readError(error, file);
+  });
+  try {
+    const bytes = Buffer.alloc(length);
+    const { bytesRead } = await handle.read(bytes, 0, length, start);
+    return bytes.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * The record: one question of a data set in the schema of the published training data (SophiaVL-R1, arXiv 2505.17018,
+ * section 3.4), with three optional additions of ours. Real files are loose, so what may be left out may also be null.
+ */
+import { z } from 'zod';
+import { parseWith } from './validate.ts';
+
+export const dataTypes = ['image', 'text'] as const;
+export const problemTypes = ['numerical', 'multiple choice', 'OCR', 'free-form'] as const;
+export type DataType = (typeof dataTypes)[number];
+export type ProblemType = (typeof problemTypes)[number];
+
+/** A part of a response; only parts with `train` carry loss. Parts bring their own white space. */
+export interface Segment {
+  text: string;
+  train: boolean;
+}
+
+export interface DataRecord {
+  problem_id: string | number;
+  problem: string;
+  data_type: DataType;
+  problem_type: ProblemType;
+  /** Answer options as they stand, e.g. `A. 3`; empty where there are none. */
+  options: string[];
+  /** A reference reasoning; '' where there is none. */
+  process: string;
+  /** `<answer>5</answer>`, or the answer alone. */
+  solution: string;
+  /** The picture's file, relative to the record's file; null for text. */
+  path: string | null;
+  data_source: string;
+  /** What a world's oracle needs to judge responses to this question. */
+  world?: unknown;
+  /** A response for supervised training of which only some parts are learnt. */
+  segments?: Segment[];
+  /** A response: for supervised training, or one to be judged. */
+  response?: string;
+}
+
+const textOrNumber = z.union([z.string(), z.number()]);
+const emptyText = z
+  .string()
+  .nullish()
+  .transform((text) => text ?? '');
+
+const schema = z
+  .object({
+    problem_id: textOrNumber,
+    problem: z.string(),
+    data_type: z.enum(dataTypes),
+    problem_type: z.enum(problemTypes),
+    options: z
+      .array(textOrNumber.transform(String))
+      .nullish()
+      .transform((options) => options ?? []),
+    process: emptyText,
+    solution: textOrNumber.transform(String),
+    path: z.string().nullish(),
+    image: z.unknown(),
+    data_source: emptyText,
+    world: z.unknown(),
+    segments: z
+      .array(z.object({ text: z.string(), train: z.boolean() }))
+      .min(1, 'needs at least one segment')
+      .nullish(),
+    response: z.string().nullish(),
+  })
+  .transform(({ path, image, world, segments, response, ...rest }, context): DataRecord => {
+    // `image` is what some data sets call the path.
+    const picture = path || (typeof image === 'string' ? image : '') || null;
+    if (rest.data_type === 'image' && picture === null)
+      context.addIssue({ code: 'custom', message: 'a record of data_type "image" needs a path' });
+    return {
+      ...rest,
+      path: rest.data_type === 'image' ? picture : null,
+      ...(world == null ? {} : { world }),
+      ...(segments == null ? {} : { segments }),
+      ...(response == null ? {} : { response }),
+    };
+  });
+
+/** Reads one record; fields it does not know are left out. Throws InputError `SOURCE: key: …`. */
+export function parseRecord(value: unknown, source: string): DataRecord {
+  return parseWith(schema, value, source);
+}
+
+/** The answer inside the last `<answer>…</answer>` of a solution, or the whole of it where there is no such tag; trimmed. */
+export function solutionAnswer(solution: string): string {
+  const open = solution.lastIndexOf('<answer>');
+  if (open === -1) return solution.trim();
+  const from = open + '<answer>'.length;
+  const close = solution.indexOf('</answer>', from);
+  return solution.slice(from, close === -1 ? undefined : close).trim();
+}
