@@ -1,0 +1,44 @@
+/**
+ * Parameters, their accumulated gradient and the AdamW moments, each one flat float32 array with a view a tensor.
+ * The views are what sessions are fed and write into, so nothing is copied between a step and the next run.
+ */
+import type { Parameter } from '../../models/qwen2-5-vl/parameters.ts';
+
+export interface ParameterStore {
+  parameters: Parameter[];
+  weights: Float32Array;
+  grads: Float32Array;
+  firstMoment: Float32Array;
+  secondMoment: Float32Array;
+  /** Number of AdamW steps taken. */
+  steps: number;
+  /** Name → [from, to) in the flat arrays. */
+  ranges: Map<string, [number, number]>;
+}
+
+/** `trainable: false` leaves out gradient and moments (frozen reference, judge, evaluation). */
+export function newStore(parameters: Parameter[], trainable: boolean): ParameterStore {
+  const ranges = new Map<string, [number, number]>();
+  let size = 0;
+  for (const { name, shape } of parameters) {
+    const count = shape.reduce((a, b) => a * b, 1);
+    ranges.set(name, [size, size + count]);
+    size += count;
+  }
+  const array = () => new Float32Array(trainable ? size : 0);
+  return {
+    parameters,
+    weights: new Float32Array(size),
+    grads: array(),
+    firstMoment: array(),
+    secondMoment: array(),
+    steps: 0,
+    ranges,
+  };
+}
+
+/** The part of a flat array that belongs to one parameter. */
+export function view(store: ParameterStore, array: Float32Array, name: string): Float32Array {
+  const [from, to] = store.ranges.get(name)!;
+  return array.subarray(from, to);
+}
