@@ -212,7 +212,7 @@ export function checkConfig({ text, vision, tokens }: Qwen25VlConfig, file: stri
     `mrope_section [${text.mropeSection}] sums to ${sections}, not to half the head size, ${text.headDim / 2}`,
   );
   multiple(vision.hidden, 'vision_config hidden_size', vision.heads, 'num_heads');
-  multiple(vision.headDim, 'the vision head size', 4, 'the rotary pairs of two axes,');
+  need(vision.headDim % 4 === 0, `the vision head size ${vision.headDim} is not a multiple of 4`);
   need(
     vision.outHidden === text.hidden,
     `vision_config out_hidden_size ${vision.outHidden} is not the text hidden_size ${text.hidden}`,
