@@ -80,16 +80,12 @@ export function makeChat(tokenizer: Tokenizer, template: string, source: string)
   return {
     tokenizer,
     render(messages, { addGenerationPrompt, variables }) {
-      const raise = (message: string) => {
-        throw new Error(message);
-      };
       try {
         return compiled.render({
           ...tokenizer.named,
           ...variables,
           messages,
           add_generation_prompt: addGenerationPrompt,
-          raise_exception: raise,
         });
       } catch (error) {
         throw failed(error);

@@ -80,7 +80,7 @@ async function decoding<T>(source: string, decode: () => Promise<T>): Promise<T>
   try {
     return await decode();
   } catch (error) {
-    const reason = (error as Error).message.replace(/\s+/g, ' ').trim();
+    const reason = (error as Error).message.replace(/\s+/g, ' ').replace(/[: ]+$/, '');
     throw new InputError(`${source}: cannot decode the picture (${reason}); is the file damaged?`, {
       cause: error,
     });
