@@ -7,8 +7,8 @@ import {
   mropeRows,
   positionsOf,
   type RopeTable,
-  ropeTable,
   type RotaryRows,
+  ropeTable,
   type Segment,
   visionRope,
 } from '../../models/qwen2-5-vl/positions.ts';
@@ -160,7 +160,12 @@ export interface PackedText {
   featureRow: number[];
 }
 
-export function packText(packer: Packer, rows: readonly Row[], pictures: PackedPictures | null, drop: 0 | 1): PackedText {
+export function packText(
+  packer: Packer,
+  rows: readonly Row[],
+  pictures: PackedPictures | null,
+  drop: 0 | 1,
+): PackedText {
   const { config, rope } = packer;
   const lengths = rows.map((r) => r.ids.length - drop);
   const total = lengths.reduce((a, b) => a + b, 0);

@@ -13,7 +13,11 @@ import { type Feeds, float, int32, int64, run } from './sessions.ts';
 /** Rows decoded together: more are sampled batch after batch. */
 const ROWS = 128;
 
-export async function sample(model: LocalModel, prompts: Prompt[], options: SampleOptions): Promise<Sample[][]> {
+export async function sample(
+  model: LocalModel,
+  prompts: Prompt[],
+  options: SampleOptions,
+): Promise<Sample[][]> {
   const results: Sample[][] = [];
   const perBatch = Math.max(1, Math.floor(ROWS / options.samples));
   for (let from = 0; from < prompts.length; from += perBatch) {
@@ -23,7 +27,12 @@ export async function sample(model: LocalModel, prompts: Prompt[], options: Samp
   return results;
 }
 
-async function sampleBatch(model: LocalModel, prompts: Prompt[], keys: number[], options: SampleOptions): Promise<Sample[][]> {
+async function sampleBatch(
+  model: LocalModel,
+  prompts: Prompt[],
+  keys: number[],
+  options: SampleOptions,
+): Promise<Sample[][]> {
   const rows = prompts.map((prompt) => rowOf(model.packer, prompt, []));
   const slots = rows.reduce((most, r) => Math.max(most, r.ids.length), 0) + options.maxTokens;
   const { logits, cache } = await prefill(model, rows, options.samples, slots);
@@ -55,11 +64,22 @@ async function sampleBatch(model: LocalModel, prompts: Prompt[], keys: number[],
     if (step + 1 === options.maxTokens || out.every((row) => row.done)) break;
     // a finished row is fed its last token again at the same place: its cache slot is its own, nobody reads it
     const past = Int32Array.from(out, (row) => row.length + row.sample.tokens.length - 1);
-    const positions = Int32Array.from(out.flatMap((row) => Array(3).fill(row.next + row.sample.tokens.length - 1)));
-    scores = await decodeStep(model, out.map((row) => row.sample.tokens.at(-1)!), positions, past, slots, cache);
+    const positions = Int32Array.from(
+      out.flatMap((row) => Array(3).fill(row.next + row.sample.tokens.length - 1)),
+    );
+    scores = await decodeStep(
+      model,
+      out.map((row) => row.sample.tokens.at(-1)!),
+      positions,
+      past,
+      slots,
+      cache,
+    );
     scoreRow = (i) => i;
   }
-  return rows.map((_, p) => out.slice(p * options.samples, (p + 1) * options.samples).map((row) => row.sample));
+  return rows.map((_, p) =>
+    out.slice(p * options.samples, (p + 1) * options.samples).map((row) => row.sample),
+  );
 }
 
 /** One tensor [rows, kvHeads, slots, headDim] a layer for keys and for values, under the names that `decode` feeds. */
@@ -118,7 +138,13 @@ async function decodeStep(
     pastLengths: int32(past),
     totalLength: int32(Int32Array.of(slots), []),
   };
-  const out = await run(model.sessions, 'decode', { pictures: false, ragged: false }, feeds, (name) => cache.presents.get(name) ?? null);
+  const out = await run(
+    model.sessions,
+    'decode',
+    { pictures: false, ragged: false },
+    feeds,
+    (name) => cache.presents.get(name) ?? null,
+  );
   return out.logits.data as Float32Array;
 }
 
@@ -148,7 +174,14 @@ export function pick(logits: Float32Array, options: { temperature: number; topP?
   return { token: best, logprob: logprob(best) };
 }
 
-function pickNucleus(logits: Float32Array, scale: number, top: number, sum: number, topP: number, u: number): number {
+function pickNucleus(
+  logits: Float32Array,
+  scale: number,
+  top: number,
+  sum: number,
+  topP: number,
+  u: number,
+): number {
   const probability = (i: number) => Math.exp(logits[i] * scale - top) / sum;
   const order = Array.from(logits.keys()).sort((a, b) => logits[b] - logits[a] || a - b);
   let mass = 0;

@@ -15,7 +15,16 @@
 import { gradients } from '../../graph/gradient.ts';
 import { emit, usedInputs } from '../../graph/onnx.ts';
 import { exp, gatherRows, mul, neg, reduceSum, replaceRows, reshape, takeTargets } from '../../graph/ops.ts';
-import { addNode, addOp, type DataType, type Graph, input, newGraph, type Shape, type Value } from '../../graph/tensor.ts';
+import {
+  addNode,
+  addOp,
+  type DataType,
+  type Graph,
+  input,
+  newGraph,
+  type Shape,
+  type Value,
+} from '../../graph/tensor.ts';
 import { type GroupLayout, groupAttention } from '../../models/qwen2-5-vl/attention.ts';
 import type { Qwen25VlConfig } from '../../models/qwen2-5-vl/config.ts';
 import { parameters as parameterList } from '../../models/qwen2-5-vl/parameters.ts';
@@ -109,20 +118,28 @@ const BUILD: Record<GraphKind, (b: Building) => Record<string, Value>> = {
     const lengths = input(graph, 'pastLengths', 'int32', ['N']);
     const total = input(graph, 'totalLength', 'int32', []);
     const rows = (x: Value) => reshape(x, ['N', 1, x.shape[1]]);
-    const hidden = decoder(config, parameters, embed(parameters, ids), rotaryRows(b, 'N'), (layer, q, k, v) => {
-      const cache: Shape = ['N', kvHeads, 'S', headDim];
-      const past = ['pastKey', 'pastValue'].map((name) => input(graph, `${name}${layer}`, 'float32', cache));
-      const [mixed, key, value] = addNode(
-        'GroupQueryAttention',
-        [rows(q), rows(k), rows(v), ...past, lengths, total],
-        [{ shape: ['N', 1, heads * headDim] }, { shape: cache }, { shape: cache }],
-        { num_heads: heads, kv_num_heads: kvHeads, scale: { float: headDim ** -0.5 } },
-        'com.microsoft',
-      );
-      keep[`presentKey${layer}`] = key;
-      keep[`presentValue${layer}`] = value;
-      return reshape(mixed, q.shape);
-    });
+    const hidden = decoder(
+      config,
+      parameters,
+      embed(parameters, ids),
+      rotaryRows(b, 'N'),
+      (layer, q, k, v) => {
+        const cache: Shape = ['N', kvHeads, 'S', headDim];
+        const past = ['pastKey', 'pastValue'].map((name) =>
+          input(graph, `${name}${layer}`, 'float32', cache),
+        );
+        const [mixed, key, value] = addNode(
+          'GroupQueryAttention',
+          [rows(q), rows(k), rows(v), ...past, lengths, total],
+          [{ shape: ['N', 1, heads * headDim] }, { shape: cache }, { shape: cache }],
+          { num_heads: heads, kv_num_heads: kvHeads, scale: { float: headDim ** -0.5 } },
+          'com.microsoft',
+        );
+        keep[`presentKey${layer}`] = key;
+        keep[`presentValue${layer}`] = value;
+        return reshape(mixed, q.shape);
+      },
+    );
     return { logits: head(config, parameters, hidden), ...keep };
   },
 };
@@ -150,7 +167,8 @@ function packedInput({ graph, config, parameters, variant }: Building): Value {
 function score(b: Building, x: Value): { all: Value; logprobs: Value } {
   const { graph, config, parameters } = b;
   const layout = textLayout(b);
-  const attend = (_: number, q: Value, k: Value, v: Value) => groupAttention(q, k, v, config.text.headDim, layout);
+  const attend = (_: number, q: Value, k: Value, v: Value) =>
+    groupAttention(q, k, v, config.text.headDim, layout);
   const hidden = decoder(config, parameters, x, rotaryRows(b, 'N'), attend);
   const scored = gatherRows(hidden, input(graph, 'targetAt', 'int64', ['M']));
   const logits = mul(head(config, parameters, scored), input(graph, 'inverseTemperature', 'float32', []));
@@ -166,10 +184,21 @@ function textLayout(b: Building): GroupLayout {
  * Inputs of one kind of group. Masks: 'causal' [R·L, L] always (padding slots lie behind the real ones, so no real
  * query sees them); 'key' [G, 1, 1, L] only where groups are ragged.
  */
-function groupLayout(b: Building, name: string, heads: number, kvHeads: number, mask: 'causal' | 'key'): GroupLayout {
+function groupLayout(
+  b: Building,
+  name: string,
+  heads: number,
+  kvHeads: number,
+  mask: 'causal' | 'key',
+): GroupLayout {
   const { graph, variant } = b;
-  const [groups, slots, querySlots] = [`G.${name}`, `L.${name}`, heads === kvHeads ? `L.${name}` : `RL.${name}`];
-  const index = (suffix: string, shape: Shape, type: DataType = 'int32') => input(graph, `${name}.${suffix}`, type, shape);
+  const [groups, slots, querySlots] = [
+    `G.${name}`,
+    `L.${name}`,
+    heads === kvHeads ? `L.${name}` : `RL.${name}`,
+  ];
+  const index = (suffix: string, shape: Shape, type: DataType = 'int32') =>
+    input(graph, `${name}.${suffix}`, type, shape);
   const query = index('query', [groups, kvHeads, querySlots]);
   const queryInverse = index('queryInverse', [`rows.${name}.query`]);
   const shared = heads === kvHeads;
@@ -196,8 +225,19 @@ function rotaryRows({ graph, config }: Building, rows: string, headDim = config.
 }
 
 /** Gradients of Σ seed·value by all parameters declared so far, and by further named values. */
-function parameterGradients(b: Building, seeds: [Value, Value][], others: [string, Value][]): Record<string, Value> {
-  const wanted: [string, Value][] = [...[...b.declared].map(([n, v]): [string, Value] => [GRAD + n, v]), ...others];
-  const grads = gradients(b.graph, seeds, wanted.map(([, v]) => v));
+function parameterGradients(
+  b: Building,
+  seeds: [Value, Value][],
+  others: [string, Value][],
+): Record<string, Value> {
+  const wanted: [string, Value][] = [
+    ...[...b.declared].map(([n, v]): [string, Value] => [GRAD + n, v]),
+    ...others,
+  ];
+  const grads = gradients(
+    b.graph,
+    seeds,
+    wanted.map(([, v]) => v),
+  );
   return Object.fromEntries(wanted.flatMap(([name], i) => (grads[i] ? [[name, grads[i]]] : [])));
 }

@@ -18,7 +18,11 @@ export function isRagged(groups: ArrayLike<number>[]): boolean {
 }
 
 /** Feeds named `name.query`, `name.queryInverse`, … for a graph of the given raggedness. */
-export function layoutFeeds(name: string, { groups, heads, kvHeads, mask }: Grouping, ragged: boolean): Feeds {
+export function layoutFeeds(
+  name: string,
+  { groups, heads, kvHeads, mask }: Grouping,
+  ragged: boolean,
+): Feeds {
   const slots = groups.reduce((most, g) => Math.max(most, g.length), 0);
   const shared = heads / kvHeads;
   const query = layRows(groups, slots, heads, kvHeads);

@@ -3,7 +3,17 @@ import type { Qwen25VlConfig } from '../../models/qwen2-5-vl/config.ts';
 import { parameters } from '../../models/qwen2-5-vl/parameters.ts';
 import type { ProcessorConfig } from '../../models/qwen2-5-vl/processor.ts';
 import type { LogprobOptions, Logprobs, Sequence } from '../types.ts';
-import { addRows, newPacker, type PackedPictures, packPictures, packText, type Packer, type Row, rowOf, takeRows } from './batch.ts';
+import {
+  addRows,
+  newPacker,
+  type PackedPictures,
+  type Packer,
+  packPictures,
+  packText,
+  type Row,
+  rowOf,
+  takeRows,
+} from './batch.ts';
 import { type Feeds, float, gradientOf, int64, newSessions, run, type Sessions } from './sessions.ts';
 import { newStore, type ParameterStore, view } from './store.ts';
 
@@ -25,7 +35,11 @@ export interface ModelOptions {
 }
 
 /** A model with all parameters zero: fill `store.weights` next. */
-export function newModel(config: Qwen25VlConfig, processor: ProcessorConfig, options: ModelOptions): LocalModel {
+export function newModel(
+  config: Qwen25VlConfig,
+  processor: ProcessorConfig,
+  options: ModelOptions,
+): LocalModel {
   const store = newStore(parameters(config), options.trainable);
   return {
     config,
@@ -38,14 +52,22 @@ export function newModel(config: Qwen25VlConfig, processor: ProcessorConfig, opt
 }
 
 /** log p of completion tokens; with `candidates` or `entropy`, those too. Sequences with an empty completion are an error. */
-export async function logprobs(model: LocalModel, sequences: Sequence[], options: LogprobOptions): Promise<Logprobs[]> {
+export async function logprobs(
+  model: LocalModel,
+  sequences: Sequence[],
+  options: LogprobOptions,
+): Promise<Logprobs[]> {
   const results: Logprobs[] = [];
   for (const batch of microBatches(model, sequences)) {
     const pass = await preparePass(model, batch);
-    const feeds = { ...pass.feeds, inverseTemperature: float(new Float32Array([1 / (options.temperature ?? 1)]), []) };
+    const feeds = {
+      ...pass.feeds,
+      inverseTemperature: float(new Float32Array([1 / (options.temperature ?? 1)]), []),
+    };
     const scored = await run(model.sessions, 'score', pass.variant, feeds);
     const perToken = split(scored.logprobs.data as Float32Array, pass.counts);
-    const extra = options.candidates || options.entropy ? await candidates(model, pass, feeds, options) : null;
+    const extra =
+      options.candidates || options.entropy ? await candidates(model, pass, feeds, options) : null;
     perToken.forEach((row, i) => results.push({ logprobs: row, ...extra?.[i] }));
   }
   return results;
@@ -53,21 +75,30 @@ export async function logprobs(model: LocalModel, sequences: Sequence[], options
 
 async function candidates(model: LocalModel, pass: Pass, feeds: Feeds, options: LogprobOptions) {
   const ids = options.candidates ?? [0];
-  const result = await run(model.sessions, 'candidates', pass.variant, { ...feeds, candidateIds: int64(ids) });
+  const result = await run(model.sessions, 'candidates', pass.variant, {
+    ...feeds,
+    candidateIds: int64(ids),
+  });
   const all = result.candidates.data as Float32Array;
   const entropy = split(result.entropy.data as Float32Array, pass.counts);
   let end = 0;
   return pass.counts.map((count, i) => {
     end += count;
     return {
-      ...(options.candidates ? { candidates: [...all.subarray((end - 1) * ids.length, end * ids.length)] } : {}),
+      ...(options.candidates
+        ? { candidates: [...all.subarray((end - 1) * ids.length, end * ids.length)] }
+        : {}),
       ...(options.entropy ? { entropy: entropy[i] } : {}),
     };
   });
 }
 
 /** Adds ∇ Σ weight·log p to the store's gradient, micro-batch after micro-batch in order; returns log p. */
-export async function backward(model: LocalModel, sequences: Sequence[], weights: number[][]): Promise<number[][]> {
+export async function backward(
+  model: LocalModel,
+  sequences: Sequence[],
+  weights: number[][],
+): Promise<number[][]> {
   const results: number[][] = [];
   for (const batch of microBatches(model, sequences)) {
     const pass = await preparePass(model, batch);
@@ -92,11 +123,20 @@ async function backwardRows(model: LocalModel, pass: Pass, rowsGrad: Float32Arra
   const isPicture = new Set(pass.text.featureAt);
   const tokens = Array.from(pass.text.ids.keys()).filter((i) => !isPicture.has(i));
   const embedding = view(store, store.grads, 'model.embed_tokens.weight');
-  addRows(embedding, tokens.map((i) => pass.text.ids[i]), rowsGrad, tokens, width);
+  addRows(
+    embedding,
+    tokens.map((i) => pass.text.ids[i]),
+    rowsGrad,
+    tokens,
+    width,
+  );
   if (!pass.pictures) return;
   const featuresGrad = new Float32Array(pass.pictures.features * width);
   addRows(featuresGrad, pass.text.featureRow, rowsGrad, pass.text.featureAt, width);
-  const feeds = { ...pass.pictures.feeds, featuresGrad: float(featuresGrad, [pass.pictures.features, width]) };
+  const feeds = {
+    ...pass.pictures.feeds,
+    featuresGrad: float(featuresGrad, [pass.pictures.features, width]),
+  };
   const variant = { pictures: true, ragged: pass.pictures.ragged };
   addGradients(store, await run(model.sessions, 'visionGrad', variant, feeds));
 }
@@ -121,7 +161,10 @@ interface Pass {
   counts: number[];
 }
 
-async function preparePass(model: LocalModel, batch: { row: Row; completion: readonly number[] }[]): Promise<Pass> {
+async function preparePass(
+  model: LocalModel,
+  batch: { row: Row; completion: readonly number[] }[],
+): Promise<Pass> {
   const rows = batch.map((b) => b.row);
   const pictures = packPictures(model.packer, rows);
   const text = packText(model.packer, rows, pictures, 1);
@@ -139,7 +182,11 @@ async function preparePass(model: LocalModel, batch: { row: Row; completion: rea
 }
 
 /** The vision tower's features in the order in which `rows` uses them. */
-export async function featureFeeds(model: LocalModel, pictures: PackedPictures | null, rows: number[]): Promise<Feeds> {
+export async function featureFeeds(
+  model: LocalModel,
+  pictures: PackedPictures | null,
+  rows: number[],
+): Promise<Feeds> {
   if (!pictures) return {};
   const width = model.config.text.hidden;
   const variant = { pictures: true, ragged: pictures.ragged };
@@ -148,7 +195,10 @@ export async function featureFeeds(model: LocalModel, pictures: PackedPictures |
 }
 
 /** Consecutive sequences whose tokens together stay within the budget (a longer one stands alone). */
-function* microBatches(model: LocalModel, sequences: Sequence[]): Generator<{ row: Row; completion: readonly number[] }[]> {
+function* microBatches(
+  model: LocalModel,
+  sequences: Sequence[],
+): Generator<{ row: Row; completion: readonly number[] }[]> {
   let batch: { row: Row; completion: readonly number[] }[] = [];
   let tokens = 0;
   for (const { prompt, completion } of sequences) {

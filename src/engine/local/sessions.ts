@@ -19,7 +19,12 @@ interface Session {
 
 export type Feeds = Record<string, ort.Tensor>;
 
-export function newSessions(config: Qwen25VlConfig, store: ParameterStore, provider: string, threads: number): Sessions {
+export function newSessions(
+  config: Qwen25VlConfig,
+  store: ParameterStore,
+  provider: string,
+  threads: number,
+): Sessions {
   const options: ort.InferenceSession.SessionOptions = {
     executionProviders: [provider],
     intraOpNumThreads: threads,

@@ -1,0 +1,162 @@
+/**
+ * Model folders as Hugging Face lays them out: config.json, preprocessor_config.json, safetensors (one file, or shards
+ * with an index). Weights are widened to float32 on loading and saved as float32. Tokenizer files belong to `data/`.
+ */
+import { access, type FileHandle, mkdir, open, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { InputError } from '../../errors.ts';
+import { parseCheckpointIndex } from '../../models/checkpoint-index.ts';
+import { configJson, parseConfig, type Qwen25VlConfig } from '../../models/qwen2-5-vl/config.ts';
+import { checkTensors } from '../../models/qwen2-5-vl/parameters.ts';
+import {
+  checkProcessor,
+  type ProcessorConfig,
+  parseProcessor,
+  processorJson,
+} from '../../models/qwen2-5-vl/processor.ts';
+import {
+  encodeFloats,
+  type FloatTensor,
+  type ReadRange,
+  readHeader,
+  readTensor,
+  type TensorEntry,
+} from '../../models/safetensors.ts';
+import { type ParameterStore, view } from './store.ts';
+
+const WEIGHTS = 'model.safetensors';
+const INDEX = 'model.safetensors.index.json';
+const OPTIMIZER = 'optimizer.safetensors';
+const PROCESSORS = ['preprocessor_config.json', 'processor_config.json'];
+
+/** Reads what a model is, without its weights. Throws InputError for a folder that is not a Qwen2.5-VL checkpoint. */
+export async function readModelConfig(
+  dir: string,
+): Promise<{ config: Qwen25VlConfig; processor: ProcessorConfig }> {
+  const file = join(dir, 'config.json');
+  const text = await readFile(file, 'utf8').catch(() => {
+    throw new InputError(
+      `${file}: not found; give a Hugging Face model folder (config.json, *.safetensors, tokenizer.json)`,
+    );
+  });
+  const config = parseConfig(text, file);
+  for (const name of PROCESSORS) {
+    const path = join(dir, name);
+    const found = await readFile(path, 'utf8').catch(() => null);
+    if (found === null) continue;
+    const processor = parseProcessor(found, path);
+    checkProcessor(processor, config, path);
+    return { config, processor };
+  }
+  throw new InputError(`${join(dir, PROCESSORS[0])}: not found; copy it from the model's repository`);
+}
+
+/** Fills the store's weights from a folder's safetensors. Throws InputError: missing file, tensor or wrong shape, before anything is changed. */
+export async function readWeights(dir: string, config: Qwen25VlConfig, store: ParameterStore): Promise<void> {
+  const shards = (await exists(join(dir, INDEX)))
+    ? [...parseCheckpointIndex(await readFile(join(dir, INDEX), 'utf8'), join(dir, INDEX)).keys()]
+    : [WEIGHTS];
+  const open: { file: string; handle: FileHandle; read: ReadRange; entries: TensorEntry[] }[] = [];
+  try {
+    for (const shard of shards) open.push(await openTensors(join(dir, shard)));
+    const where = new Map(
+      open.flatMap((o) => o.entries.map((entry) => [entry.name, { ...o, entry }] as const)),
+    );
+    const { storedNames } = checkTensors(
+      [...where.values()].map((w) => w.entry),
+      config,
+      open.length === 1 ? open[0].file : join(dir, INDEX),
+    );
+    for (const [name, stored] of storedNames) {
+      const { read, entry, file } = where.get(stored)!;
+      view(store, store.weights, name).set(await readTensor(read, entry, file));
+    }
+  } finally {
+    for (const { handle } of open) await handle.close();
+  }
+}
+
+async function openTensors(file: string) {
+  const handle = await open(file).catch(() => {
+    throw new InputError(`${file}: not found; the checkpoint is not whole, copy it again`);
+  });
+  const read: ReadRange = async (offset, length) => {
+    const bytes = new Uint8Array(length);
+    let at = 0;
+    while (at < length) {
+      const { bytesRead } = await handle.read(bytes, at, length - at, offset + at);
+      if (bytesRead === 0) break;
+      at += bytesRead;
+    }
+    return bytes.subarray(0, at);
+  };
+  try {
+    const header = await readHeader(read, (await handle.stat()).size, file);
+    return { file, handle, read, entries: [...header.tensors.values()] };
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+/** Writes config, processor and weights into `dir` (made if need be). The caller makes it atomic. */
+export async function writeModel(
+  dir: string,
+  config: Qwen25VlConfig,
+  processor: ProcessorConfig,
+  store: ParameterStore,
+): Promise<void> {
+  await mkdir(dir, { recursive: true });
+  await writeFile(join(dir, 'config.json'), `${JSON.stringify(configJson(config), null, 2)}\n`);
+  await writeFile(join(dir, PROCESSORS[0]), `${JSON.stringify(processorJson(processor), null, 2)}\n`);
+  await writeFile(join(dir, WEIGHTS), encodeFloats(tensors(store, { '': store.weights })));
+}
+
+/** Writes the AdamW moments and step count beside the weights. */
+export async function writeOptimizer(dir: string, store: ParameterStore): Promise<void> {
+  await mkdir(dir, { recursive: true });
+  const moments = tensors(store, { 'first.': store.firstMoment, 'second.': store.secondMoment });
+  await writeFile(join(dir, OPTIMIZER), encodeFloats(moments, { steps: String(store.steps) }));
+}
+
+/** Reads what `writeOptimizer` wrote. */
+export async function readOptimizer(dir: string, store: ParameterStore): Promise<void> {
+  const file = join(dir, OPTIMIZER);
+  const { handle, read, entries } = await openTensors(file);
+  try {
+    const { metadata } = await readHeader(read, (await handle.stat()).size, file);
+    const byName = new Map(entries.map((e) => [e.name, e]));
+    for (const [prefix, into] of [
+      ['first.', store.firstMoment],
+      ['second.', store.secondMoment],
+    ] as const) {
+      for (const { name } of store.parameters) {
+        const entry = byName.get(prefix + name);
+        if (!entry)
+          throw new InputError(
+            `${file}: lacks the tensor ${prefix}${name}; the checkpoint is of another model`,
+          );
+        view(store, into, name).set(await readTensor(read, entry, file));
+      }
+    }
+    store.steps = Number(metadata.steps);
+  } finally {
+    await handle.close();
+  }
+}
+
+function tensors(store: ParameterStore, arrays: Record<string, Float32Array>): Map<string, FloatTensor> {
+  const named = new Map<string, FloatTensor>();
+  for (const [prefix, array] of Object.entries(arrays)) {
+    for (const { name, shape } of store.parameters)
+      named.set(prefix + name, { shape, data: view(store, array, name) });
+  }
+  return named;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,100 @@
+/**
+ * What runs in the engine's worker thread: models by handle, and the operations of the Engine interface on them.
+ * One host serves a trainable model and its frozen references.
+ */
+
+import type { Qwen25VlConfig } from '../../models/qwen2-5-vl/config.ts';
+import { initialise } from '../../models/qwen2-5-vl/initialise.ts';
+import { smallPictureProcessor } from '../../models/qwen2-5-vl/processor.ts';
+import type { Capabilities, LogprobOptions, Prompt, SampleOptions, Sequence, StepOptions } from '../types.ts';
+import { adamWStep } from './adamw.ts';
+import { readModelConfig, readOptimizer, readWeights, writeModel, writeOptimizer } from './checkpoint.ts';
+import { sample } from './decode.ts';
+import { backward, type LocalModel, logprobs, newModel } from './model.ts';
+import { releaseSessions } from './sessions.ts';
+import { view } from './store.ts';
+
+/** Where a model comes from: a Hugging Face folder, or random initialisation. */
+export type ModelSource = { dir: string } | { config: Qwen25VlConfig; seed: number };
+
+export interface LocalOptions {
+  source: ModelSource;
+  /** Without gradient and optimizer memory when false. */
+  trainable: boolean;
+  provider: string;
+  threads: number;
+  /** Tokens computed at once. */
+  tokenBudget: number;
+}
+
+const models = new Map<number, LocalModel>();
+let handles = 0;
+
+/** The operations a proxy may call, by name. Arguments and results cross the thread border as plain data. */
+export const OPERATIONS = {
+  async create({
+    source,
+    ...options
+  }: LocalOptions): Promise<{ handle: number; capabilities: Capabilities }> {
+    const read =
+      'dir' in source
+        ? await readModelConfig(source.dir)
+        : { config: source.config, processor: smallPictureProcessor(source.config) };
+    const model = newModel(read.config, read.processor, options);
+    if ('dir' in source) await readWeights(source.dir, read.config, model.store);
+    else
+      for (const [name, { data }] of initialise(read.config, source.seed))
+        view(model.store, model.store.weights, name).set(data);
+    return keep(model, options);
+  },
+  async reference(handle: number): Promise<{ handle: number; capabilities: Capabilities }> {
+    const from = models.get(handle)!;
+    const { executionProviders, intraOpNumThreads } = from.sessions.options;
+    const options = {
+      provider: String(executionProviders![0]),
+      threads: intraOpNumThreads!,
+      trainable: false,
+      tokenBudget: from.tokenBudget,
+    };
+    const model = newModel(from.config, from.processor, options);
+    model.store.weights.set(from.store.weights);
+    return keep(model, options);
+  },
+  sample: (handle: number, prompts: Prompt[], options: SampleOptions) =>
+    sample(models.get(handle)!, prompts, options),
+  logprobs: (handle: number, sequences: Sequence[], options: LogprobOptions) =>
+    logprobs(models.get(handle)!, sequences, options),
+  backward: (handle: number, sequences: Sequence[], weights: number[][]) =>
+    backward(models.get(handle)!, sequences, weights),
+  async step(handle: number, options: StepOptions) {
+    return adamWStep(models.get(handle)!.store, options);
+  },
+  async save(handle: number, dir: string, optimizer: boolean) {
+    const { config, processor, store } = models.get(handle)!;
+    await writeModel(dir, config, processor, store);
+    if (optimizer) await writeOptimizer(`${dir}/trainer`, store);
+  },
+  async load(handle: number, dir: string, optimizer: boolean) {
+    const { config, store } = models.get(handle)!;
+    await readWeights(dir, config, store);
+    if (optimizer) await readOptimizer(`${dir}/trainer`, store);
+  },
+  async dispose(handle: number) {
+    await releaseSessions(models.get(handle)!.sessions);
+    models.delete(handle);
+  },
+};
+
+function keep(model: LocalModel, options: { provider: string; threads: number; trainable: boolean }) {
+  models.set(++handles, model);
+  const capabilities: Capabilities = {
+    name: 'local',
+    provider: options.provider,
+    threads: options.threads,
+    train: options.trainable,
+    parameters: model.store.weights.length,
+    contextLength: model.config.text.maxPositions,
+    vocabulary: model.config.text.vocabulary,
+  };
+  return { handle: handles, capabilities };
+}

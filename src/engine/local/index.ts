@@ -1,0 +1,96 @@
+/**
+ * The local engine: ONNX Runtime in a worker thread of its own, so that a long backward pass does not hold up judge
+ * calls, deadlines, Ctrl-C or progress in the main thread.
+ */
+import { Worker } from 'node:worker_threads';
+import { InputError, RunError } from '../../errors.ts';
+import type { Capabilities, Engine, Weights } from '../types.ts';
+import type { LocalOptions, OPERATIONS } from './host.ts';
+import type { Call, Reply } from './worker.ts';
+
+type Operations = typeof OPERATIONS;
+type Result<K extends keyof Operations> = Awaited<ReturnType<Operations[K]>>;
+
+/** Starts an engine. Throws InputError where the folder is not a whole Qwen2.5-VL checkpoint. */
+export async function createLocalEngine(options: LocalOptions): Promise<Engine> {
+  const thread = startThread();
+  try {
+    const { handle, capabilities } = await thread.call('create', options);
+    return proxy(thread, handle, capabilities, true);
+  } catch (error) {
+    await thread.stop();
+    throw error;
+  }
+}
+
+interface Thread {
+  call<K extends keyof Operations>(operation: K, ...args: Parameters<Operations[K]>): Promise<Result<K>>;
+  stop(): Promise<void>;
+}
+
+function startThread(): Thread {
+  const source = import.meta.url.endsWith('.ts');
+  const worker = new Worker(new URL(source ? './worker.ts' : './worker.js', import.meta.url), {
+    // from sources (tests), the thread needs the TypeScript loader too
+    execArgv: source ? ['--import', 'tsx'] : [],
+  });
+  worker.unref();
+  const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
+  let calls = 0;
+  const failAll = (error: Error) => {
+    for (const { reject } of waiting.values()) reject(error);
+    waiting.clear();
+  };
+  worker.on('message', (reply: Reply) => {
+    const { resolve, reject } = waiting.get(reply.id)!;
+    waiting.delete(reply.id);
+    if (waiting.size === 0) worker.unref();
+    if ('error' in reply) reject(revive(reply.error));
+    else resolve(reply.value);
+  });
+  worker.on('error', failAll);
+  worker.on('exit', (code) =>
+    failAll(new RunError(`the engine's thread ended (exit code ${code}); it may have run out of memory`)),
+  );
+  return {
+    call: (operation, ...args) =>
+      new Promise((resolve, reject) => {
+        worker.ref();
+        waiting.set(++calls, { resolve: resolve as (value: unknown) => void, reject });
+        worker.postMessage({ id: calls, operation, args } satisfies Call);
+      }),
+    stop: async () => {
+      await worker.terminate();
+    },
+  };
+}
+
+function revive({ kind, message, stack }: Extract<Reply, { error: unknown }>['error']): Error {
+  if (kind === 'input') return new InputError(message);
+  if (kind === 'run') return new RunError(message);
+  return Object.assign(new Error(message), { stack });
+}
+
+function proxy(thread: Thread, handle: number, capabilities: Capabilities, ownsThread: boolean): Engine {
+  return {
+    capabilities,
+    sample: (prompts, options) => thread.call('sample', handle, prompts, options),
+    logprobs: (sequences, options = {}) => thread.call('logprobs', handle, sequences, options),
+    async backward(sequences, weights: Weights) {
+      if (typeof weights !== 'function') return thread.call('backward', handle, sequences, weights);
+      const scored = await thread.call('logprobs', handle, sequences, {});
+      return thread.call('backward', handle, sequences, weights(scored.map((s) => s.logprobs)));
+    },
+    step: (options) => thread.call('step', handle, options),
+    async reference() {
+      const made = await thread.call('reference', handle);
+      return proxy(thread, made.handle, made.capabilities, false);
+    },
+    save: (dir, { optimizer = false } = {}) => thread.call('save', handle, dir, optimizer),
+    load: (dir, { optimizer = false } = {}) => thread.call('load', handle, dir, optimizer),
+    async dispose() {
+      await thread.call('dispose', handle);
+      if (ownsThread) await thread.stop();
+    },
+  };
+}

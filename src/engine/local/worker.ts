@@ -1,0 +1,38 @@
+/** Entry of the engine's worker thread: takes calls one after another, so that gradients add up in a fixed order. */
+import { parentPort } from 'node:worker_threads';
+import { InputError, RunError } from '../../errors.ts';
+import { OPERATIONS } from './host.ts';
+
+export interface Call {
+  id: number;
+  operation: keyof typeof OPERATIONS;
+  args: unknown[];
+}
+
+export type Reply = { id: number } & (
+  | { value: unknown }
+  | { error: { kind: 'input' | 'run' | 'other'; message: string; stack?: string } }
+);
+
+let queue: Promise<void> = Promise.resolve();
+parentPort!.on('message', (call: Call) => {
+  queue = queue.then(() => answer(call));
+});
+
+async function answer({ id, operation, args }: Call): Promise<void> {
+  let reply: Reply;
+  try {
+    const run = OPERATIONS[operation] as (...args: unknown[]) => Promise<unknown>;
+    reply = { id, value: await run(...args) };
+  } catch (error) {
+    const { message, stack } = error as Error;
+    const kind =
+      error instanceof InputError
+        ? 'input'
+        : error instanceof RunError || 'code' in (error as object)
+          ? 'run'
+          : 'other';
+    reply = { id, error: { kind, message, stack } };
+  }
+  parentPort!.postMessage(reply);
+}
