@@ -7,7 +7,11 @@ import type { Graph, Node, Value } from './tensor.ts';
  * Gradients of Σ seed·value over the given (value, seed) pairs with respect to `wanted`, added to the graph.
  * A wanted value that nothing depends on gets null. Throws where a gradient meets an operator without a rule.
  */
-export function gradients(graph: Graph, seeds: readonly [Value, Value][], wanted: readonly Value[]): (Value | null)[] {
+export function gradients(
+  graph: Graph,
+  seeds: readonly [Value, Value][],
+  wanted: readonly Value[],
+): (Value | null)[] {
   const forward: Node[] = [...graph.nodes];
   const relevant = new Set<Value>(wanted);
   for (const node of forward) {
@@ -25,7 +29,11 @@ export function gradients(graph: Graph, seeds: readonly [Value, Value][], wanted
     const rule = RULES[node.op];
     if (!rule) throw new Error(`no differentiation rule for operator ${node.op}`);
     const needs = (i: number) => node.inputs[i] !== null && relevant.has(node.inputs[i]!);
-    const result = rule(node, node.outputs.map((o) => grads.get(o) ?? null), needs);
+    const result = rule(
+      node,
+      node.outputs.map((o) => grads.get(o) ?? null),
+      needs,
+    );
     result.forEach((grad, i) => {
       if (grad && needs(i)) accumulate(node.inputs[i]!, grad);
     });

@@ -2,7 +2,8 @@
 import protobuf from 'protobufjs';
 import type { Attribute, Constant, DataType, Graph, Node, Value } from './tensor.ts';
 
-const SCHEMA = protobuf.parse(`
+const SCHEMA = protobuf.parse(
+  `
   syntax = "proto3";
   message AttributeProto { string name = 1; float f = 2; int64 i = 3; bytes s = 4; repeated int64 ints = 8; int32 type = 20; }
   message NodeProto { repeated string input = 1; repeated string output = 2; string op_type = 4; repeated AttributeProto attribute = 5; string domain = 7; }
@@ -15,7 +16,9 @@ const SCHEMA = protobuf.parse(`
   message GraphProto { repeated NodeProto node = 1; string name = 2; repeated TensorProto initializer = 5; repeated ValueInfoProto input = 11; repeated ValueInfoProto output = 12; }
   message OperatorSetIdProto { string domain = 1; int64 version = 2; }
   message ModelProto { int64 ir_version = 1; repeated OperatorSetIdProto opset_import = 8; GraphProto graph = 7; string producer_name = 2; }
-`, { keepCase: true }).root;
+`,
+  { keepCase: true },
+).root;
 const MODEL = SCHEMA.lookupType('ModelProto');
 
 const ELEMENT: Record<DataType, number> = { float32: 1, int32: 6, int64: 7, bool: 9 };
@@ -32,7 +35,10 @@ export function emit(graph: Graph, outputs: Readonly<Record<string, Value>>): Ui
   const model = {
     ir_version: IR_VERSION,
     producer_name: 'sophiavl',
-    opset_import: [{ domain: '', version: OPSET }, { domain: 'com.microsoft', version: 1 }],
+    opset_import: [
+      { domain: '', version: OPSET },
+      { domain: 'com.microsoft', version: 1 },
+    ],
     graph: {
       name: 'graph',
       node: nodes,

@@ -2,7 +2,17 @@
  * The operators models are written with. Each builds one node (or a few) and states the result's shape;
  * how each is differentiated stands in `rules.ts`, under the same operator names.
  */
-import { addNode, addOp, constant, type Dim, ints, type Shape, sameShape, showShape, type Value } from './tensor.ts';
+import {
+  addNode,
+  addOp,
+  constant,
+  type Dim,
+  ints,
+  type Shape,
+  sameShape,
+  showShape,
+  type Value,
+} from './tensor.ts';
 
 /** Shape of an element-wise result under NumPy broadcasting. */
 export function broadcast(a: Shape, b: Shape): Shape {
@@ -51,7 +61,11 @@ export function silu(x: Value): Value {
 }
 
 /** Batched matrix product over the last two axes: alpha · op(a) op(b). */
-export function matmul(a: Value, b: Value, options: { transA?: boolean; transB?: boolean; alpha?: number } = {}): Value {
+export function matmul(
+  a: Value,
+  b: Value,
+  options: { transA?: boolean; transB?: boolean; alpha?: number } = {},
+): Value {
   const { transA = false, transB = false, alpha = 1 } = options;
   const m = a.shape.at(transA ? -1 : -2)!;
   const n = b.shape.at(transB ? -2 : -1)!;
@@ -65,7 +79,10 @@ export function matmul(a: Value, b: Value, options: { transA?: boolean; transB?:
 export function gemm(a: Value, b: Value, bias: Value | null, transA: boolean, transB: boolean): Value {
   requireEqual('gemm', a.shape[transA ? 0 : 1], b.shape[transB ? 1 : 0], a, b);
   const shape: Shape = [a.shape[transA ? 1 : 0], b.shape[transB ? 0 : 1]];
-  return addOp('Gemm', bias ? [a, b, bias] : [a, b], shape, { transA: Number(transA), transB: Number(transB) });
+  return addOp('Gemm', bias ? [a, b, bias] : [a, b], shape, {
+    transA: Number(transA),
+    transB: Number(transB),
+  });
 }
 
 /** A linear layer as Hugging Face stores it: x [N, in], weight [out, in], bias [out] or none → [N, out]. */
@@ -104,7 +121,12 @@ function reshapeTarget(from: Shape, to: Shape): number[] | null {
 }
 
 export function transpose(x: Value, permutation: readonly number[]): Value {
-  return addOp('Transpose', [x], permutation.map((i) => x.shape[i]), { perm: [...permutation] });
+  return addOp(
+    'Transpose',
+    [x],
+    permutation.map((i) => x.shape[i]),
+    { perm: [...permutation] },
+  );
 }
 
 /** Sum over axes. */
@@ -119,7 +141,9 @@ export function reduceMean(x: Value, axes: readonly number[], keep = false): Val
 
 function reduce(op: string, x: Value, axes: readonly number[], keep: boolean): Value {
   const at = axes.map((a) => (a < 0 ? a + x.shape.length : a));
-  const shape = x.shape.map((d, i): Dim => (at.includes(i) ? 1 : d)).filter((_, i) => keep || !at.includes(i));
+  const shape = x.shape
+    .map((d, i): Dim => (at.includes(i) ? 1 : d))
+    .filter((_, i) => keep || !at.includes(i));
   return addOp(op, [x, ints(x.graph, axes)], shape, { keepdims: Number(keep) });
 }
 
@@ -164,8 +188,15 @@ export function replaceRows(x: Value, index: Value, rows: Value): Value {
 
 export function concat(values: readonly Value[], axis: number): Value {
   const sizes = values.map((v) => v.shape[axis]);
-  const total = sizes.every((s) => typeof s === 'number') ? sizes.reduce((a, b) => (a as number) + (b as number)) : sizes.join('+');
-  return addOp('Concat', values, values[0].shape.map((d, i) => (i === axis ? total : d)), { axis });
+  const total = sizes.every((s) => typeof s === 'number')
+    ? sizes.reduce((a, b) => (a as number) + (b as number))
+    : sizes.join('+');
+  return addOp(
+    'Concat',
+    values,
+    values[0].shape.map((d, i) => (i === axis ? total : d)),
+    { axis },
+  );
 }
 
 /** Cuts x along `axis` into parts of the given sizes. */
@@ -178,7 +209,12 @@ export function split(x: Value, sizes: readonly number[], axis: number): Value[]
 export function rmsNorm(x: Value, weight: Value, epsilon: number): Value {
   const inverse = [...x.shape.slice(0, -1), 1];
   const attributes = { axis: -1, epsilon: { float: epsilon } };
-  return addNode('SimplifiedLayerNormalization', [x, weight], [{ shape: x.shape }, { shape: inverse }], attributes)[0];
+  return addNode(
+    'SimplifiedLayerNormalization',
+    [x, weight],
+    [{ shape: x.shape }, { shape: inverse }],
+    attributes,
+  )[0];
 }
 
 /**

@@ -91,9 +91,13 @@ export const RULES: Record<string, Rule> = {
     const { transA, transB } = n.attributes;
     const alpha = (n.attributes.alpha as { float: number }).float;
     const gradA = () =>
-      transA ? matmul(b, g, { transA: !!transB, transB: true, alpha }) : matmul(g, b, { transB: !transB, alpha });
+      transA
+        ? matmul(b, g, { transA: !!transB, transB: true, alpha })
+        : matmul(g, b, { transB: !transB, alpha });
     const gradB = () =>
-      transB ? matmul(g, a, { transA: true, transB: !!transA, alpha }) : matmul(a, g, { transA: !transA, alpha });
+      transB
+        ? matmul(g, a, { transA: true, transB: !!transA, alpha })
+        : matmul(a, g, { transA: !transA, alpha });
     return [needs(0) ? unbroadcast(gradA(), a) : null, needs(1) ? unbroadcast(gradB(), b) : null];
   }),
   Gemm: only((n, g, needs) => {
@@ -101,19 +105,29 @@ export const RULES: Record<string, Rule> = {
     const [transA, transB] = [!!n.attributes.transA, !!n.attributes.transB];
     const gradA = () => (transA ? gemm(b, g, null, transB, true) : gemm(g, b, null, false, !transB));
     const gradB = () => (transB ? gemm(g, a, null, true, transA) : gemm(a, g, null, !transA, false));
-    return [needs(0) ? gradA() : null, needs(1) ? gradB() : null, n.inputs[2] && needs(2) ? reduceSum(g, [0]) : null];
+    return [
+      needs(0) ? gradA() : null,
+      needs(1) ? gradB() : null,
+      n.inputs[2] && needs(2) ? reduceSum(g, [0]) : null,
+    ];
   }),
   Reshape: only((n, g) => [reshapeLike(g, in0(n)), null]),
   Unsqueeze: only((n, g) => [addOp('Squeeze', [g, in1(n)], in0(n).shape), null]),
   Squeeze: only((n, g) => [addOp('Unsqueeze', [g, in1(n)], in0(n).shape), null]),
   Transpose: only((n, g) => {
     const permutation = n.attributes.perm as number[];
-    return [transpose(g, permutation.map((_, i) => permutation.indexOf(i)))];
+    return [
+      transpose(
+        g,
+        permutation.map((_, i) => permutation.indexOf(i)),
+      ),
+    ];
   }),
   ReduceSum: only((n, g) => [spread(g, n), null]),
   ReduceMean: only((n, g) => {
     const count = reducedAxes(n).map((axis) => in0(n).shape[axis]);
-    if (count.some((d) => typeof d !== 'number')) throw new Error('ReduceMean: the reduced axes must have known sizes');
+    if (count.some((d) => typeof d !== 'number'))
+      throw new Error('ReduceMean: the reduced axes must have known sizes');
     return [spread(mul(g, 1 / (count as number[]).reduce((a, b) => a * b, 1)), n), null];
   }),
   Concat: only((n, g) => {
@@ -169,9 +183,7 @@ function spread(grad: Value, node: Node): Value {
   const x = in0(node);
   const axes = reducedAxes(node);
   const keptShape = x.shape.map((d, i) => (axes.includes(i) ? 1 : d));
-  const kept = node.attributes.keepdims
-    ? grad
-    : addOp('Unsqueeze', [grad, ints(x.graph, axes)], keptShape);
+  const kept = node.attributes.keepdims ? grad : addOp('Unsqueeze', [grad, ints(x.graph, axes)], keptShape);
   const shape = addOp('Shape', [x], [x.shape.length], {}, '', 'int64');
   return addOp('Expand', [kept, shape], x.shape);
 }

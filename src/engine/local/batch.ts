@@ -204,7 +204,9 @@ export function packText(
 /** Copies the feature rows [·, width] that `rows` names, in order. */
 export function takeRows(features: Float32Array, rows: readonly number[], width: number): Float32Array {
   const taken = new Float32Array(rows.length * width);
-  rows.forEach((row, i) => taken.set(features.subarray(row * width, (row + 1) * width), i * width));
+  rows.forEach((row, i) => {
+    taken.set(features.subarray(row * width, (row + 1) * width), i * width);
+  });
   return taken;
 }
 

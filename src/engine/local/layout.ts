@@ -70,7 +70,9 @@ function causalMask(shared: number, slots: number) {
 
 function keyMask(groups: ArrayLike<number>[], slots: number) {
   const mask = new Float32Array(groups.length * slots);
-  groups.forEach((g, i) => mask.fill(MASKED, i * slots + g.length, (i + 1) * slots));
+  groups.forEach((g, i) => {
+    mask.fill(MASKED, i * slots + g.length, (i + 1) * slots);
+  });
   return float(mask, [groups.length, 1, 1, slots]);
 }
 

@@ -68,7 +68,7 @@ export async function logprobs(
     const perToken = split(scored.logprobs.data as Float32Array, pass.counts);
     const extra =
       options.candidates || options.entropy ? await candidates(model, pass, feeds, options) : null;
-    perToken.forEach((row, i) => results.push({ logprobs: row, ...extra?.[i] }));
+    results.push(...perToken.map((row, i) => ({ logprobs: row, ...extra?.[i] })));
   }
   return results;
 }
