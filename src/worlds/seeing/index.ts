@@ -21,6 +21,7 @@ export {
   questionRecord,
   type SeeingQuestion,
   type SeeingRecord,
+  trmRow,
 } from './records.ts';
 export { responseText, soundTrace, TRACE_STYLES, type Trace, type TraceStyle, traceOf } from './traces.ts';
 export { CONTENTS, cellNames, MARKERS, SCORE_WORDS, SPECIAL, VOCABULARY, WORDS } from './vocabulary.ts';

@@ -60,6 +60,15 @@ export function questionRecord({ note, ...item }: Item & { note?: NoteLaw }): Se
   return { ...record, problem_id: `${split}-${index}` };
 }
 
+/**
+ * A question for responses that a TRM learns to judge: the note as in distribution seven times of ten, else saying
+ * nothing, so that the TRM also meets notes that mislead.
+ */
+export function trmRow(item: Item): SeeingRecord {
+  const law = keyed('seeing', 'trm', item.seed, item.index).chance(0.7) ? 'id' : 'ood';
+  return questionRecord({ ...item, note: law });
+}
+
 /** An item's record whose note is drawn from a stream of the caller's, so that one picture may serve several records. */
 export function recordWithNote(item: Item, law: NoteLaw, random: Random): SeeingRecord {
   const content = contentOf(item);

@@ -1,0 +1,231 @@
+/**
+ * The seeing world on disk, as a user's own data set would be: PNG files and JSONL records in the published schema.
+ * Pictures come first and records last, each written whole: records that stand always have their pictures.
+ */
+import { mkdir, readdir, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { writeError, writeFileWhole, writeFolder } from '../data/atomic.ts';
+import { encodePng } from '../data/images.ts';
+import { jsonLine } from '../data/jsonl.ts';
+import { InputError } from '../errors.ts';
+import {
+  captionRow,
+  contentOf,
+  type Item,
+  type Lesson,
+  listingRow,
+  lookupRow,
+  mixedRow,
+  pictureOf,
+  picturePath,
+  poolItem,
+  questionRecord,
+  type SeeingRecord,
+  type Split,
+  type Template,
+  trmRow,
+} from '../worlds/seeing/index.ts';
+
+/** How much of everything a recipe makes. */
+export interface WorldSizes {
+  /** Distinct pictures that the cold start's lessons share. */
+  pictures: number;
+  captions: number;
+  lookups: number;
+  listings: number;
+  mixed: number;
+  /** Questions for responses that the TRM learns to judge. */
+  trm: number;
+  /** Questions to train on by reinforcement. */
+  rl: number;
+  /** Questions of each of the two tests: the same ones, with other notes. */
+  test: number;
+}
+
+/** The quickstart's sizes. */
+export const QUICKSTART_SIZES: WorldSizes = {
+  pictures: 7000,
+  captions: 6400,
+  lookups: 13_600,
+  listings: 9200,
+  mixed: 4800,
+  trm: 1280,
+  rl: 720,
+  test: 480,
+};
+
+export interface WorldFiles {
+  captions: string;
+  lookups: string;
+  listings: string;
+  mixed: string;
+  trm: string;
+  rl: string;
+  testId: string;
+  testOod: string;
+}
+
+/** Told after each picture: pictures written, pictures in all. */
+export type OnProgress = (done: number, total: number) => void;
+
+/**
+ * Writes the files of all stages into `dir` (made if missing, files of the same names replaced); returns their paths.
+ * The same seed and sizes give the same bytes. Throws RunError (disk full, not allowed …).
+ */
+export async function writeWorld(options: {
+  dir: string;
+  seed: number;
+  sizes?: Partial<WorldSizes>;
+  n?: number;
+  onProgress?: OnProgress;
+}): Promise<WorldFiles> {
+  const { dir, seed, n, onProgress } = options;
+  const sizes = { ...QUICKSTART_SIZES, ...options.sizes };
+  const pool = lessonPool(seed, sizes.pictures, n);
+  const lesson = (index: number, items: readonly number[], at = index): Lesson => ({
+    seed,
+    index,
+    item: items[at % items.length],
+    n,
+  });
+  const captions = times(sizes.captions, (index) => lesson(index, pool.pictured));
+  const listings = times(sizes.listings, (index) => lesson(index, pool.items));
+  // Mixed lessons go on where the listings end, so that a pool's questions are used equally often.
+  const mixed = times(sizes.mixed, (index) => lesson(index, pool.items, sizes.listings + index));
+  const ask = (split: Split, count: number) => times(count, (index): Item => ({ seed, split, index, n }));
+  const [trm, rl, testId, testOod] = [
+    ask('trm', sizes.trm),
+    ask('rl', sizes.rl),
+    ask('test-id', sizes.test),
+    ask('test-ood', sizes.test),
+  ];
+
+  const lessons = [...captions, ...listings, ...mixed].map(poolItem);
+  await writePictures(dir, [...lessons, ...trm, ...rl, ...testId], onProgress);
+
+  const write = async <T>(name: string, keys: readonly T[], row: (key: T) => SeeingRecord) => {
+    const file = join(dir, `${name}.jsonl`);
+    await writeFileWhole(file, lines(keys, row));
+    return file;
+  };
+  return {
+    captions: await write('captions', captions, captionRow),
+    lookups: await write(
+      'lookups',
+      times(sizes.lookups, (index) => ({ seed, index, n })),
+      lookupRow,
+    ),
+    listings: await write('listings', listings, listingRow),
+    mixed: await write('mixed', mixed, mixedRow),
+    trm: await write('trm', trm, trmRow),
+    rl: await write('rl', rl, questionRecord),
+    testId: await write('test-id', testId, questionRecord),
+    testOod: await write('test-ood', testOod, questionRecord),
+  };
+}
+
+export interface WrittenSplit {
+  /** Path of the records. */
+  records: string;
+  /** How many, and how many pictures. */
+  count: number;
+  pictures: number;
+}
+
+/**
+ * Writes one split: `dir`/records.jsonl and `dir`/images. Nothing is left behind if it fails.
+ * Throws InputError if records or pictures stand there already, RunError if writing fails.
+ */
+export async function writeSplit(options: {
+  dir: string;
+  seed: number;
+  split: Split;
+  count: number;
+  template?: Template;
+  n?: number;
+  onProgress?: OnProgress;
+}): Promise<WrittenSplit> {
+  const { dir, seed, split, count, template, n, onProgress } = options;
+  const records = join(dir, 'records.jsonl');
+  const isNew = await refuseUsed(dir, records);
+  const items = times(count, (index): Item => ({ seed, split, index, template, n }));
+  try {
+    const pictures = await writePictures(dir, items, onProgress);
+    await writeFileWhole(records, lines(items, questionRecord));
+    return { records, count, pictures };
+  } catch (error) {
+    await rm(join(dir, 'images'), { recursive: true, force: true });
+    if (isNew) await rmdir(dir).catch(() => {});
+    throw error;
+  }
+}
+
+/** Whether the folder is yet to be made. Throws InputError if something of ours would be overwritten. */
+async function refuseUsed(dir: string, records: string): Promise<boolean> {
+  const info = await stat(dir).catch(() => null);
+  if (info === null) return true;
+  if (!info.isDirectory()) throw new InputError(`${dir}: is a file; name a folder to write into`);
+  const names = await readdir(dir);
+  for (const used of [basename(records), 'images'])
+    if (names.includes(used))
+      throw new InputError(`${join(dir, used)}: exists already; choose another folder or remove it`);
+  return false;
+}
+
+/** The first questions of the cold start that between them have as many pictures as asked for. */
+function lessonPool(seed: number, pictures: number, n?: number): { items: number[]; pictured: number[] } {
+  const items: number[] = [];
+  const pictured: number[] = [];
+  for (let item = 0; pictured.length < pictures; item++) {
+    items.push(item);
+    if (contentOf(poolItem({ seed, index: item, n })).template !== 'text') pictured.push(item);
+  }
+  return { items, pictured };
+}
+
+/** Encoding runs in sharp's threads; a few pictures under way keep them busy. */
+const UNDER_WAY = 8;
+
+/** Writes the items' pictures, each once, as one folder; returns how many. */
+async function writePictures(dir: string, items: readonly Item[], onProgress?: OnProgress): Promise<number> {
+  const byPath = new Map(items.map((item) => [picturePath(item), item]));
+  const pictured = [...byPath].filter(([, item]) => contentOf(item).template !== 'text');
+  const total = pictured.length;
+  await makeFolder(dir);
+  if (total === 0) return 0;
+  await writeFolder(join(dir, 'images'), async (folder) => {
+    const queue = pictured.values();
+    let done = 0;
+    const work = async () => {
+      for (const [path, item] of queue) {
+        const { rgb, width, height } = pictureOf(item)!;
+        await writeFile(join(folder, basename(path)), await encodePng(rgb, width, height));
+        onProgress?.(++done, total);
+      }
+    };
+    await Promise.all(times(UNDER_WAY, work));
+  });
+  return total;
+}
+
+async function makeFolder(dir: string): Promise<void> {
+  try {
+    await mkdir(dir, { recursive: true });
+  } catch (error) {
+    throw writeError(error, dir);
+  }
+}
+
+function times<T>(count: number, make: (index: number) => T): T[] {
+  return Array.from({ length: count }, (_, index) => make(index));
+}
+
+/** Rows as JSON Lines, many at once: a write a row would take longer than making it. */
+function* lines<T>(keys: readonly T[], row: (key: T) => SeeingRecord): Iterable<string> {
+  const atOnce = 1000;
+  for (let from = 0; from < keys.length; from += atOnce)
+    yield keys
+      .slice(from, from + atOnce)
+      .map((key) => jsonLine(row(key)))
+      .join('');
+}
