@@ -1,0 +1,37 @@
+/**
+ * The format gate: `<think>…</think>` then `<answer>…</answer>`, each exactly once, white space around and
+ * between allowed and nothing else. A response that does not pass earns 0. Case and spelling of the tags matter.
+ * Source: arXiv 2505.17018, section 3.1. The published code is laxer: see reference.ts.
+ */
+import { isBlank } from './whitespace.ts';
+
+const tags = ['<think>', '</think>', '<answer>', '</answer>'];
+
+export interface Parts {
+  think: string;
+  answer: string;
+}
+
+/** The two bodies, unstripped; null where the gate is shut. */
+export function parseResponse(response: string): Parts | null {
+  const at = tags.map((tag) => response.indexOf(tag));
+  const once = tags.every((tag, i) => at[i] !== -1 && response.indexOf(tag, at[i] + 1) === -1);
+  if (!once || !(at[0] < at[1] && at[1] < at[2] && at[2] < at[3])) return null;
+  const [think, thinkEnd, answer, answerEnd] = at.map((start, i) => start + tags[i].length);
+  const outside = [response.slice(0, at[0]), response.slice(thinkEnd, at[2]), response.slice(answerEnd)];
+  if (!outside.every(isBlank)) return null;
+  return { think: response.slice(think, at[1]), answer: response.slice(answer, at[3]) };
+}
+
+/** The text inside the first `<answer>…</answer>`; null where there is none. */
+export function firstAnswer(text: string): string | null {
+  const open = text.indexOf('<answer>');
+  const start = open + '<answer>'.length;
+  const end = text.indexOf('</answer>', start);
+  return open === -1 || end === -1 ? null : text.slice(start, end);
+}
+
+/** The true answer: a record's `solution` with or without its `<answer>` tags. */
+export function solutionAnswer(solution: string): string {
+  return firstAnswer(solution) ?? solution;
+}
