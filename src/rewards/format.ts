@@ -1,7 +1,7 @@
 /**
  * The format gate: `<think>…</think>` then `<answer>…</answer>`, each exactly once, white space around and
  * between allowed and nothing else. A response that does not pass earns 0. Case and spelling of the tags matter.
- * Source: arXiv 2505.17018, section 3.1. The published code is laxer: see reference.ts.
+ * Source: arXiv 2505.17018. The published code is laxer: see reference.ts.
  */
 import { isBlank } from './whitespace.ts';
 

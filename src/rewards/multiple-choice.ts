@@ -1,6 +1,6 @@
 /**
  * Multiple choice: 1 if the stripped strings are equal, or both are comma-separated lists with equal sets of
- * stripped members. Nothing is split without a comma, case counts. Source: arXiv 2505.17018, section 3.1.
+ * stripped members. Nothing is split without a comma, case counts. Source: arXiv 2505.17018.
  */
 import { strip } from './whitespace.ts';
 

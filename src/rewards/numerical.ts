@@ -1,7 +1,7 @@
 /**
  * Numerical: 1 if both sides are plain decimals of equal value, or else if the stripped strings are equal.
  * Plain: sign, ASCII digits, point. No fractions, exponents, LaTeX, units or thousands separators.
- * Source: arXiv 2505.17018, section 3.1 ("exact match of the values").
+ * Source: arXiv 2505.17018.
  */
 import { strip } from './whitespace.ts';
 

@@ -1,6 +1,7 @@
 /**
  * OCR: max(0, 1 − WER) on white-space words, WER = edits / words of the truth (substitutions, insertions,
- * deletions cost 1). With an empty truth only an empty answer is right. Source: arXiv 2505.17018, section 3.1.
+ * deletions cost 1). With an empty truth only an empty answer is right. Source: arXiv 2505.17018, which says
+ * "negative WER": read as 1 − WER, floored at 0, because a reward below 0 could never be on the right side of 0.5.
  */
 import { words } from './whitespace.ts';
 

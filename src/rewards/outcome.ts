@@ -1,4 +1,4 @@
-/** The outcome reward of a response, Ro: the rule of its problem type behind the format gate. arXiv 2505.17018, section 3.1. */
+/** The outcome reward of a response, Ro: the rule of its problem type behind the format gate. arXiv 2505.17018. */
 import { parseResponse, solutionAnswer } from './format.ts';
 import { multipleChoiceReward } from './multiple-choice.ts';
 import { numericalReward } from './numerical.ts';

@@ -1,7 +1,7 @@
 /**
  * Free-form: mean F1 of ROUGE-1, ROUGE-2 and ROUGE-L with Porter stemmer, as google's rouge_score 0.1.2
  * computes them: lower case, tokens [a-z0-9]+, those longer than three characters stemmed.
- * Sources: arXiv 2505.17018, section 3.1; Lin, "ROUGE" (2004); google-research/rouge.
+ * Sources: arXiv 2505.17018; Lin, "ROUGE" (2004); google-research/rouge.
  */
 import { numberWords } from './ocr.ts';
 import { porterStem } from './porter.ts';

@@ -4,7 +4,7 @@
  *     γ = 1               if μc ≥ μw, or either side has no score
  *       = exp(μc − μw)    otherwise
  *
- * Source: arXiv 2505.17018, equations 3 and 4.
+ * Source: arXiv 2505.17018, equations 1 to 3.
  */
 import { type Outcomes, type Side, side, type Thinking } from './types.ts';
 

@@ -1,4 +1,4 @@
-/** Trust-GRPO on one group: outcome and thinking rewards in, trust-weighted rewards and advantages out. arXiv 2505.17018, section 3.3. */
+/** Trust-GRPO on one group: outcome and thinking rewards in, trust-weighted rewards and advantages out. arXiv 2505.17018. */
 import { groupAdvantages, type ScalingName, type ScalingOptions, scalings } from './advantage.ts';
 import { meanThinking } from './gamma.ts';
 import { imputeThinking } from './imputation.ts';

@@ -1,5 +1,5 @@
 /**
- * The vocabulary of Trust-GRPO (SophiaVL-R1, arXiv 2505.17018, section 3.3). A group is the G responses
+ * The vocabulary of Trust-GRPO (SophiaVL-R1, arXiv 2505.17018). A group is the G responses
  * sampled for one question; arrays are indexed by response.
  */
 
