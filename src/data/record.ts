@@ -36,6 +36,8 @@ export interface DataRecord {
   segments?: Segment[];
   /** A response: for supervised training, or one to be judged. */
   response?: string;
+  /** How sound the response's thinking is, 0…1, as an annotator scored it: what a thinking reward model learns. */
+  score?: number;
 }
 
 const textOrNumber = z.union([z.string(), z.number()]);
@@ -57,16 +59,17 @@ const schema = z
     process: emptyText,
     solution: textOrNumber.transform(String),
     path: z.string().nullish(),
-    image: z.unknown(),
+    image: z.unknown().optional(),
     data_source: emptyText,
-    world: z.unknown(),
+    world: z.unknown().optional(),
     segments: z
       .array(z.object({ text: z.string(), train: z.boolean() }))
       .min(1, 'needs at least one segment')
       .nullish(),
     response: z.string().nullish(),
+    score: z.number().min(0).max(1).nullish(),
   })
-  .transform(({ path, image, world, segments, response, ...rest }, context): DataRecord => {
+  .transform(({ path, image, world, segments, response, score, ...rest }, context): DataRecord => {
     // `image` is what some data sets call the path.
     const picture = path || (typeof image === 'string' ? image : '') || null;
     if (rest.data_type === 'image' && picture === null)
@@ -77,6 +80,7 @@ const schema = z
       ...(world == null ? {} : { world }),
       ...(segments == null ? {} : { segments }),
       ...(response == null ? {} : { response }),
+      ...(score == null ? {} : { score }),
     };
   });
 

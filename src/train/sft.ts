@@ -1,0 +1,105 @@
+/**
+ * Supervised fine-tuning: maximises the weighted mean log-likelihood of completions,
+ *
+ *     L = −Σ w·log p / Σ w      over the completion tokens of a batch.
+ *
+ * Trains the cold start (captions, look-ups, reasoning traces in a cycle of kinds) and the Thinking Reward Model
+ * (one kind: a judge's prompt and the score to emit).
+ */
+import type { SftMetrics } from '../data/run-folder.ts';
+import type { Engine, Prompt } from '../engine/types.ts';
+import { type OptimizerSettings, stepOptions } from './optimizer.ts';
+import { endStep, resumeStage, type Stage, skipCounter } from './stage.ts';
+
+export interface Example {
+  prompt: Prompt;
+  tokens: number[];
+  /** How much each token counts in the loss. */
+  weights: number[];
+}
+
+/** Batch k (0, 1, …) of one kind of example; a pure function of k. */
+export type BatchSource = (k: number) => Promise<Example[]>;
+
+/** `steps` steps whose kinds follow `cycle`, again and again. */
+export interface Phase {
+  steps: number;
+  cycle: string[];
+}
+
+export interface SftOptions {
+  engine: Engine;
+  sources: Record<string, BatchSource>;
+  phases: Phase[];
+  optimizer: OptimizerSettings;
+  stage: Stage;
+}
+
+/** Trains until the last step; resumes where checkpoints are. */
+export async function trainSft({ engine, sources, phases, optimizer, stage }: SftOptions): Promise<void> {
+  const plan = planOf(phases);
+  const done = await resumeStage(stage, engine);
+  const noteSkipped = skipCounter(stage);
+  const losses: Record<string, number> = {};
+  const batchOf = (step: number) => sources[plan[step - 1].kind](plan[step - 1].k);
+  // the next batch is read and decoded while the engine is at work on this one
+  let next = done < plan.length ? batchOf(done + 1) : null;
+
+  for (let step = done + 1; step <= plan.length; step++) {
+    const started = performance.now();
+    const batch = await next!;
+    next = step < plan.length ? batchOf(step + 1) : null;
+    next?.catch(() => {}); // reported when it is awaited
+    const mass = batch.reduce((sum, { weights }) => sum + weights.reduce((a, b) => a + b, 0), 0);
+    const sequences = batch.map(({ prompt, tokens }) => ({ prompt, completion: tokens }));
+    const weights = batch.map((example) => example.weights.map((w) => w / mass));
+
+    const computing = performance.now();
+    const logprobs = await engine.backward(sequences, weights);
+    const options = stepOptions(optimizer, step, plan.length);
+    const { gradNorm, applied } = await engine.step(options);
+    noteSkipped(step, applied);
+
+    const loss = -logprobs.reduce(
+      (sum, row, i) => sum + row.reduce((s, lp, t) => s + weights[i][t] * lp, 0),
+      0,
+    );
+    const { kind } = plan[step - 1];
+    losses[kind] = losses[kind] === undefined ? loss : 0.9 * losses[kind] + 0.1 * loss;
+    const ended = performance.now();
+    const row: SftMetrics = {
+      step,
+      learning_rate: options.learningRate,
+      loss: finite(loss),
+      by_kind: { [kind]: finite(loss) },
+      tokens: batch.reduce((sum, example) => sum + example.weights.filter((w) => w > 0).length, 0),
+      grad_norm: finite(gradNorm),
+      applied,
+      time: { update_s: seconds(ended - computing), total_s: seconds(ended - started) },
+    };
+    stage.progress(step, losses);
+    await endStep(stage, engine, row, step);
+  }
+}
+
+/** The kind of each step, and how many batches of that kind came before. */
+function planOf(phases: readonly Phase[]): { kind: string; k: number }[] {
+  const counts: Record<string, number> = {};
+  return phases.flatMap(({ steps, cycle }) =>
+    Array.from({ length: steps }, (_, i) => {
+      const kind = cycle[i % cycle.length];
+      const k = counts[kind] ?? 0;
+      counts[kind] = k + 1;
+      return { kind, k };
+    }),
+  );
+}
+
+/** JSON has no NaN. */
+function finite(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
+}
+
+function seconds(ms: number): number {
+  return Math.round(ms) / 1000;
+}

@@ -1,0 +1,307 @@
+/**
+ * Trust-GRPO (SophiaVL-R1, arXiv 2505.17018, section 3.3), top to bottom: sample groups, reward outcomes, reward
+ * thinking, weigh it by trust, update the policy, log. Outcome-only GRPO is the same loop with a variant that asks for
+ * no thinking rewards.
+ *
+ * How it differs from the paper's set-up: one update a batch by default (so ρ = 1 and nothing is clipped); responses
+ * whose advantage is 0 are left out of the update where there is no KL term; a response cut off by the token limit has
+ * no answer and counts as a broken format (outcome 0, thinking 0).
+ */
+import { join, relative } from 'node:path';
+import type { Chat } from '../data/chat.ts';
+import { orderedItems } from '../data/order.ts';
+import { recordPrompt } from '../data/prompting.ts';
+import type { Records } from '../data/reader.ts';
+import { writeRollouts } from '../data/run-files.ts';
+import type { RolloutGroup } from '../data/run-folder.ts';
+import type { Engine, Sequence, StepResult } from '../engine/types.ts';
+import { RunError } from '../errors.ts';
+import { outcomeReward } from '../rewards/outcome.ts';
+import type { Judge, JudgeScore } from '../trm/judge.ts';
+import { oracleVerdict } from '../trm/oracle-judge.ts';
+import type { ScalingName } from '../trust/advantage.ts';
+import { trustGroup } from '../trust/group.ts';
+import { type Aggregation, policyWeights } from '../trust/loss.ts';
+import { type VariantName, variants } from '../trust/variants.ts';
+import { rlMetrics } from './metrics.ts';
+import { type OptimizerSettings, stepOptions } from './optimizer.ts';
+import type { Group, Response } from './rollout.ts';
+import { endStep, resumeStage, type Stage, skipCounter } from './stage.ts';
+
+export interface RlSettings {
+  variant: VariantName;
+  /** Questions a step, and responses a question (G). */
+  prompts: number;
+  samples: number;
+  temperature: number;
+  top_p: number;
+  max_tokens: number;
+  /** Weight of the thinking reward (α). */
+  alpha: number;
+  /** Weight of the KL term (β); 0: no reference model. */
+  kl_beta: number;
+  clip_low: number;
+  clip_high: number;
+  aggregation: Aggregation;
+  scaling: ScalingName;
+  /** Updates on each batch of rollouts. */
+  updates: number;
+  /** Below this share of scored responses in a step the run stops. */
+  min_coverage: number;
+  optimizer: OptimizerSettings;
+}
+
+export interface RlOptions {
+  policy: Engine;
+  /** Null where the variant asks for no thinking rewards. */
+  judge: Judge | null;
+  records: Records;
+  chat: Chat;
+  /** How a question is written, with {problem} and {options}. */
+  template: string;
+  settings: RlSettings;
+  stage: Stage;
+}
+
+/** Responses whose |A| is below this carry no gradient worth computing. */
+const NO_ADVANTAGE = 1e-6;
+
+export async function trustGrpo(options: RlOptions): Promise<void> {
+  const { policy, settings, stage } = options;
+  // the reference is the policy as it is before the first step
+  const reference = settings.kl_beta > 0 ? await policy.reference() : null;
+  const done = await resumeStage(stage, policy);
+  const noteSkipped = skipCounter(stage);
+
+  for (let step = done + 1; step <= stage.steps; step++) {
+    const started = performance.now();
+    const sampled = await sampleGroups(options, step);
+    const sampledAt = performance.now();
+    const groups = await weighByTrust(options, sampled, step);
+    const judgedAt = performance.now();
+    const update = await updatePolicy(options, reference, groups, step);
+    noteSkipped(step, update.applied);
+    const ended = performance.now();
+
+    const time = {
+      sample: sampledAt - started,
+      judge: judgedAt - sampledAt,
+      update: ended - judgedAt,
+      total: ended - started,
+    };
+    const row = rlMetrics(step, settings, groups, update, time);
+    stage.progress(step, {
+      accuracy: row.accuracy,
+      ...(row.quality === null ? {} : { quality: row.quality }),
+      ...(row.gamma === null ? {} : { γ: row.gamma }),
+    });
+    await writeRollouts(
+      stage.dir,
+      step,
+      groups.map((group) => rolloutRow(group, stage, step)),
+    );
+    await endStep(stage, policy, row, step * settings.prompts);
+  }
+  await reference?.dispose();
+}
+
+type SampledGroup = Omit<Group, 'trust'>;
+
+/** Step s takes items (s−1)·P … s·P−1 of the seeded order; a response's draws depend on (seed, item, sample). */
+async function sampleGroups(
+  { policy, records, chat, template, settings, stage }: RlOptions,
+  step: number,
+): Promise<SampledGroup[]> {
+  const { prompts: P, samples, temperature, top_p: topP, max_tokens: maxTokens } = settings;
+  const item = orderedItems(stage.seed, records.length);
+  const keys = Array.from({ length: P }, (_, p) => (step - 1) * P + p);
+  const asked = await Promise.all(keys.map((k) => records.get(item(k))));
+  const prompts = await Promise.all(asked.map((record) => recordPrompt(chat, record, template)));
+  const { stop } = chat.tokenizer;
+  const samples_P_G = await policy.sample(prompts, {
+    samples,
+    maxTokens,
+    temperature,
+    topP,
+    seed: stage.seed,
+    keys,
+    stop,
+  });
+  return asked.map((record, p) => ({
+    record,
+    prompt: prompts[p],
+    responses: samples_P_G[p].map((sample): Response => {
+      const text = chat.tokenizer.decode(
+        sample.finish === 'stop' ? sample.tokens.slice(0, -1) : sample.tokens,
+      );
+      const outcome =
+        sample.finish === 'stop'
+          ? outcomeReward({ problemType: record.problem_type, response: text, solution: record.solution })
+          : { reward: 0, formatOk: false, answer: null, exact: false };
+      return {
+        sample,
+        text,
+        outcome,
+        thinking: { score: null, failure: null },
+        oracle: oracleVerdict(record, sample.finish === 'stop' ? text : ''),
+      };
+    }),
+  }));
+}
+
+/** Thinking rewards, then γ, R and A of every group. */
+async function weighByTrust(
+  { judge, settings, stage }: RlOptions,
+  groups: SampledGroup[],
+  step: number,
+): Promise<Group[]> {
+  if (judge) await judgeThinking(judge, groups, settings.min_coverage);
+  const { variant, alpha, scaling } = settings;
+  return groups.map((group) => {
+    const outcome = group.responses.map((r) => r.outcome.reward);
+    const thinking = group.responses.map((r) => r.thinking.score);
+    const trust = trustGroup({
+      outcome,
+      thinking,
+      step: step - 1,
+      totalSteps: stage.steps,
+      alpha,
+      variant,
+      scaling,
+    });
+    return { ...group, trust };
+  });
+}
+
+/** A broken format scores 0 by rule, the judge is not asked; a judge that fails leaves null. */
+async function judgeThinking(judge: Judge, groups: SampledGroup[], minCoverage: number): Promise<void> {
+  const all = groups.flatMap(({ record, responses }) => responses.map((response) => ({ record, response })));
+  const wellFormed = all.filter(({ response }) => response.outcome.formatOk);
+  const scores = await judge.score(
+    wellFormed.map(({ record, response }) => ({ record, response: response.text })),
+  );
+  for (const { response } of all) response.thinking = { score: 0, failure: null };
+  wellFormed.forEach(({ response }, i) => {
+    response.thinking = scores[i];
+  });
+  const scored = scores.filter((s: JudgeScore) => s.score !== null).length;
+  if (wellFormed.length > 0 && scored / wellFormed.length < minCoverage) {
+    const failure = scores.find((s) => s.failure !== null)?.failure;
+    throw new RunError(
+      `judge: only ${scored} of ${wellFormed.length} responses were scored (${failure}); mend the judge, or lower rl.min_coverage`,
+    );
+  }
+}
+
+export interface PolicyUpdate extends StepResult {
+  kl: number | null;
+  clipFraction: number;
+  learningRate: number;
+}
+
+/** The clipped objective's gradient, as weights on token log-probabilities; one optimizer step an update. */
+async function updatePolicy(
+  { policy, settings, stage }: RlOptions,
+  reference: Engine | null,
+  groups: Group[],
+  step: number,
+): Promise<PolicyUpdate> {
+  const {
+    clip_low: clipLow,
+    clip_high: clipHigh,
+    kl_beta: klBeta,
+    aggregation,
+    max_tokens: maxTokens,
+    updates,
+  } = settings;
+  const options = stepOptions(settings.optimizer, step, stage.steps);
+  const result: PolicyUpdate = {
+    gradNorm: 0,
+    applied: true,
+    kl: reference ? 0 : null,
+    clipFraction: 0,
+    learningRate: options.learningRate,
+  };
+
+  const rows = groups
+    .flatMap(({ prompt, responses, trust }) =>
+      responses.map((r, i) => ({ prompt, sample: r.sample, advantage: trust.advantage[i] })),
+    )
+    .filter(({ advantage }) => reference || Math.abs(advantage) > NO_ADVANTAGE);
+  if (rows.length === 0) return result;
+  const sequences: Sequence[] = rows.map(({ prompt, sample }) => ({ prompt, completion: sample.tokens }));
+  const advantages = rows.map((r) => r.advantage);
+  const logp = async (engine: Engine) => (await engine.logprobs(sequences)).map((row) => row.logprobs);
+  const refLogp = reference ? await logp(reference) : null;
+  // with one update, old and new policy are the same: ρ = 1 whatever log p is
+  const sampledLogp = updates > 1 ? await logp(policy) : null;
+
+  for (let update = 0; update < updates; update++) {
+    const weigh = (now: number[][]) => {
+      const batch = {
+        logp: now,
+        oldLogp: sampledLogp ?? now,
+        refLogp,
+        advantages,
+        clipLow,
+        clipHigh,
+        klBeta,
+        aggregation,
+        maxTokens,
+      };
+      const loss = policyWeights(batch);
+      if (reference) result.kl = loss.kl;
+      result.clipFraction = loss.clipFraction;
+      return loss.weights;
+    };
+    const needsLogp = reference !== null || sampledLogp !== null;
+    await policy.backward(sequences, needsLogp ? weigh : weigh(rows.map((r) => r.sample.logprobs)));
+    Object.assign(result, await policy.step(options));
+  }
+  return result;
+}
+
+function rolloutRow({ record, responses, trust }: Group, stage: Stage, step: number): RolloutGroup {
+  return {
+    step,
+    problem_id: record.problem_id,
+    problem: record.problem,
+    problem_type: record.problem_type,
+    path: record.picture === null ? null : fromRun(stage.dir, record.picture),
+    solution: record.solution,
+    mu_c: trust.muC,
+    mu_w: trust.muW,
+    gamma: trust.gamma,
+    anneal: trust.anneal,
+    alpha: trust.alpha,
+    tied: trust.tied !== null,
+    responses: responses.map((r, i) => ({
+      text: r.text,
+      tokens: r.sample.tokens.length,
+      finish: r.sample.finish,
+      format_ok: r.outcome.formatOk,
+      outcome: r.outcome.reward,
+      right: r.outcome.exact,
+      thinking: r.thinking.score,
+      failure: r.thinking.failure,
+      reward: trust.reward[i],
+      advantage: trust.advantage[i],
+      oracle: r.oracle && {
+        score: r.oracle.score,
+        sound: r.oracle.sound,
+        style: r.oracle.style,
+        statements: r.oracle.statements,
+      },
+    })),
+  };
+}
+
+/** Relative to the stage's folder, so that a run folder can be moved as a whole. */
+function fromRun(stageDir: string, picture: string): string {
+  return relative(stageDir, join(picture));
+}
+
+/** Whether a variant asks for thinking rewards at all. */
+export function asksForThinking(variant: VariantName): boolean {
+  return variants[variant].thinking([1, 0], [1, 1]).some((score) => score !== null);
+}

@@ -1,0 +1,55 @@
+/**
+ * Scored responses as training examples: the judge's prompt, and the score to the nearest tenth as its one-token answer.
+ * Scores are far from evenly spread, so a row is drawn with a probability ∝ 1/√(rows of its score); the paper samples
+ * score intervals evenly (section 3.2).
+ */
+import type { Chat } from '../data/chat.ts';
+import { keyed } from '../worlds/random.ts';
+import { scoreTokens } from './checkpoint-judge.ts';
+import type { ScoredResponse } from './collect.ts';
+import { judgePrompt, nearestScore, SCORES } from './prompt.ts';
+
+export interface LessonOptions {
+  chat: Chat;
+  template: string;
+  questionTemplate: string;
+  batch: number;
+  seed: number;
+}
+
+/** Batch k of the TRM's training. Throws InputError where a score is not one token. */
+export function trmLessons(
+  rows: readonly ScoredResponse[],
+  { chat, template, questionTemplate, batch, seed }: LessonOptions,
+) {
+  const tokens = scoreTokens(chat);
+  const labels = rows.map((row) => SCORES.indexOf(nearestScore(row.score)));
+  const counts = SCORES.map((_, label) => labels.filter((l) => l === label).length);
+  const cumulative: number[] = [];
+  let total = 0;
+  for (const label of labels) cumulative.push((total += 1 / Math.sqrt(counts[label])));
+
+  return async (k: number) => {
+    const random = keyed('trm lessons', seed, k);
+    const drawn = Array.from({ length: batch }, () => firstAtLeast(cumulative, random.uniform() * total));
+    return Promise.all(
+      drawn.map(async (i) => {
+        const made = await judgePrompt(chat, template, questionTemplate, rows[i].record, rows[i].response);
+        if ('failure' in made) throw new Error(`${rows[i].record.source}: ${made.failure}`);
+        return { prompt: made.prompt, tokens: [tokens[labels[i]]], weights: [1] };
+      }),
+    );
+  };
+}
+
+/** Index of the first entry of an ascending list that is above `value`. */
+function firstAtLeast(ascending: readonly number[], value: number): number {
+  let low = 0;
+  let high = ascending.length - 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (ascending[middle] > value) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}

@@ -1,0 +1,42 @@
+/**
+ * What a Thinking Reward Model reads: the question's picture and a text with the question and the whole response.
+ * `{problem}` and `{response}` are filled in; the judge never sees the solution.
+ */
+import { type Chat, chatPrompt, picturePlaceholder } from '../data/chat.ts';
+import { readPicture } from '../data/images.ts';
+import { questionText } from '../data/prompting.ts';
+import type { LoadedRecord } from '../data/reader.ts';
+import type { Prompt } from '../engine/types.ts';
+
+/** For models of the world's vocabulary: the turn that is judged, then the token that asks for a score. */
+export const WORLD_JUDGE_TEMPLATE = '{problem}<|im_start|>{response}<|im_end|><judge>';
+
+/** The scores a TRM emits: 0.0, 0.1, … 1.0 (paper, section 3.2). */
+export const SCORES = Array.from({ length: 11 }, (_, tenths) => (tenths / 10).toFixed(1));
+
+/** The score nearest to a number. */
+export function nearestScore(score: number): string {
+  return SCORES[Math.round(10 * score)];
+}
+
+/** A judge's prompt, or why there can be none. */
+export async function judgePrompt(
+  chat: Chat,
+  template: string,
+  questionTemplate: string,
+  record: LoadedRecord,
+  response: string,
+): Promise<{ prompt: Prompt } | { failure: string }> {
+  if (response.includes(picturePlaceholder)) return { failure: 'the response holds a picture placeholder' };
+  const parts: Record<string, string> = { problem: questionText(record, questionTemplate), response };
+  const text = template.replace(/\{(problem|response)\}/g, (_, name: string) => parts[name]);
+  const pictures = record.picture === null ? [] : [await readPicture(record.picture)];
+  const content =
+    record.picture === null
+      ? text
+      : [
+          { type: 'image' as const, image: record.picture },
+          { type: 'text' as const, text },
+        ];
+  return { prompt: chatPrompt(chat, [{ role: 'user', content }], pictures, record.source) };
+}

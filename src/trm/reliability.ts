@@ -1,0 +1,80 @@
+/** How far a judge can be trusted: its scores against an annotator's on the same responses. */
+
+import { outcomeReward } from '../rewards/outcome.ts';
+import type { ScoredResponse } from './collect.ts';
+import type { Judge } from './judge.ts';
+
+export interface Reliability {
+  /** Responses both have scored. */
+  n: number;
+  /** Rank correlation (ties get the mean rank); null where one side is constant. */
+  spearman: number | null;
+  /** Mean absolute difference. */
+  mae: number;
+  /** Probability that a sound response (annotated ≥ 0.5) is scored above a flawed one; null where there is only one kind. */
+  auc_sound: number | null;
+  /** The same for right answers above wrong ones. */
+  auc_right: number | null;
+}
+
+export async function reliability(judge: Judge, rows: readonly ScoredResponse[]): Promise<Reliability> {
+  const scores = await judge.score(rows.map(({ record, response }) => ({ record, response })));
+  const both = rows.flatMap((row, i) =>
+    scores[i].score === null ? [] : [{ ...row, judged: scores[i].score as number }],
+  );
+  const judged = both.map((row) => row.judged);
+  const annotated = both.map((row) => row.score);
+  const right = both.map(
+    ({ record, response }) =>
+      outcomeReward({ problemType: record.problem_type, response, solution: record.solution }).exact,
+  );
+  return {
+    n: both.length,
+    spearman: spearman(judged, annotated),
+    mae: both.reduce((sum, row) => sum + Math.abs(row.judged - row.score), 0) / Math.max(1, both.length),
+    auc_sound: auc(
+      judged,
+      annotated.map((score) => score >= 0.5),
+    ),
+    auc_right: auc(judged, right),
+  };
+}
+
+/** Spearman's rank correlation; null where a side is constant. */
+export function spearman(a: readonly number[], b: readonly number[]): number | null {
+  return pearson(ranks(a), ranks(b));
+}
+
+/** Area under the ROC curve (Mann–Whitney U), ties counting half; null where all labels are the same. */
+export function auc(scores: readonly number[], positive: readonly boolean[]): number | null {
+  const positives = positive.filter(Boolean).length;
+  const negatives = positive.length - positives;
+  if (positives === 0 || negatives === 0) return null;
+  const rankSum = ranks(scores).reduce((sum, rank, i) => sum + (positive[i] ? rank : 0), 0);
+  return (rankSum - (positives * (positives + 1)) / 2) / (positives * negatives);
+}
+
+/** Ranks from 1; ties share their mean rank. */
+function ranks(values: readonly number[]): number[] {
+  const order = values.map((_, i) => i).sort((i, j) => values[i] - values[j]);
+  const result = new Array<number>(values.length);
+  for (let from = 0; from < order.length; ) {
+    let to = from;
+    while (to < order.length && values[order[to]] === values[order[from]]) to++;
+    for (let i = from; i < to; i++) result[order[i]] = (from + 1 + to) / 2;
+    from = to;
+  }
+  return result;
+}
+
+function pearson(a: readonly number[], b: readonly number[]): number | null {
+  const mean = (x: readonly number[]) => x.reduce((s, v) => s + v, 0) / x.length;
+  const [ma, mb] = [mean(a), mean(b)];
+  let [ab, aa, bb] = [0, 0, 0];
+  a.forEach((v, i) => {
+    ab += (v - ma) * (b[i] - mb);
+    aa += (v - ma) ** 2;
+    bb += (b[i] - mb) ** 2;
+  });
+  return aa > 0 && bb > 0 ? ab / Math.sqrt(aa * bb) : null;
+}
