@@ -228,10 +228,9 @@ export function rotary(x: Value, cos: Value, sin: Value): Value {
   return addOp('Squeeze', [turned, ints(x.graph, [0])], x.shape);
 }
 
-/** log softmax(logits [M, V]) at `targets` [M] → [M]. */
-export function tokenLogprobs(logits: Value, targets: Value): Value {
-  const all = addOp('LogSoftmax', [logits], logits.shape, { axis: -1 });
-  return takeTargets(all, targets);
+/** log softmax over the last axis. */
+export function logSoftmax(x: Value): Value {
+  return addOp('LogSoftmax', [x], x.shape, { axis: -1 });
 }
 
 /** x [M, V] at one column a row → [M]. */

@@ -6,6 +6,7 @@
 import {
   add,
   div,
+  erf,
   exp,
   gatherRows,
   gemm,
@@ -69,7 +70,7 @@ export const RULES: Record<string, Rule> = {
   Gelu: only((n, g) => {
     const x = in0(n);
     const density = mul(exp(mul(mul(x, x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
-    const cumulative = mul(add(addOp('Erf', [mul(x, Math.SQRT1_2)], x.shape), 1), 0.5);
+    const cumulative = mul(add(erf(mul(x, Math.SQRT1_2)), 1), 0.5);
     return [mul(g, add(cumulative, mul(x, density)))];
   }),
   Softmax: only((n, g) => {
@@ -143,6 +144,7 @@ export const RULES: Record<string, Rule> = {
   /** Right only where no row is taken twice: every use in this project selects distinct rows. */
   Gather: only((n, g) => {
     const [x, index] = [in0(n), in1(n)];
+    if (n.attributes.axis !== 0) throw new Error('Gather: only the gradient by rows (axis 0) is known');
     const at = addOp('Unsqueeze', [index, ints(x.graph, [-1])], [...index.shape, 1], {}, '', index.type);
     return [addOp('ScatterND', [mul(x, 0), at, g], x.shape), null];
   }),

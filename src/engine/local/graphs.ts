@@ -14,7 +14,17 @@
  */
 import { gradients } from '../../graph/gradient.ts';
 import { emit, usedInputs } from '../../graph/onnx.ts';
-import { exp, gatherRows, mul, neg, reduceSum, replaceRows, reshape, takeTargets } from '../../graph/ops.ts';
+import {
+  exp,
+  gatherRows,
+  logSoftmax,
+  mul,
+  neg,
+  reduceSum,
+  replaceRows,
+  reshape,
+  takeTargets,
+} from '../../graph/ops.ts';
 import {
   addNode,
   addOp,
@@ -172,7 +182,7 @@ function score(b: Building, x: Value): { all: Value; logprobs: Value } {
   const hidden = decoder(config, parameters, x, rotaryRows(b, 'N'), attend);
   const scored = gatherRows(hidden, input(graph, 'targetAt', 'int64', ['M']));
   const logits = mul(head(config, parameters, scored), input(graph, 'inverseTemperature', 'float32', []));
-  const all = addOp('LogSoftmax', [logits], logits.shape, { axis: -1 });
+  const all = logSoftmax(logits);
   return { all, logprobs: takeTargets(all, input(graph, 'targets', 'int64', ['M'])) };
 }
 
