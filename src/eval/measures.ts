@@ -3,9 +3,23 @@
  * oracle. Reliability-conditioned accuracy counts answers that are right and soundly reasoned, over all questions
  * (arXiv 2604.18892); flawed-right is the share of right answers whose reasoning is not sound.
  */
-import type { Scores } from '../data/run-folder.ts';
+import type { OracleVerdict, Scores } from '../data/run-folder.ts';
 import { mean, share } from '../data/shares.ts';
-import type { Prediction } from './predict.ts';
+
+/** One line of predictions.jsonl. */
+export interface Prediction {
+  problem_id: string | number;
+  problem: string;
+  problem_type: string;
+  data_source: string;
+  solution: string;
+  response: string;
+  finish: 'stop' | 'length';
+  format_ok: boolean;
+  /** Exact match of the answer. */
+  right: boolean;
+  oracle: OracleVerdict | null;
+}
 
 export function scoresOf(
   predictions: readonly Prediction[],

@@ -5,26 +5,11 @@ import { writeJsonl } from '../data/jsonl.ts';
 import { recordPrompt } from '../data/prompting.ts';
 import type { LoadedRecord, Records } from '../data/reader.ts';
 import { evalFolder, writeScores } from '../data/run-files.ts';
-import type { OracleVerdict, Scores } from '../data/run-folder.ts';
+import type { Scores } from '../data/run-folder.ts';
 import type { Engine, Sample } from '../engine/types.ts';
 import { outcomeReward } from '../rewards/outcome.ts';
 import { oracleVerdict } from '../trm/oracle-judge.ts';
-import { scoresOf } from './measures.ts';
-
-/** One line of predictions.jsonl. */
-export interface Prediction {
-  problem_id: string | number;
-  problem: string;
-  problem_type: string;
-  data_source: string;
-  solution: string;
-  response: string;
-  finish: 'stop' | 'length';
-  format_ok: boolean;
-  /** Exact match of the answer. */
-  right: boolean;
-  oracle: OracleVerdict | null;
-}
+import { type Prediction, scoresOf } from './measures.ts';
 
 export interface PredictOptions {
   engine: Engine;

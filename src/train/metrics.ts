@@ -2,8 +2,7 @@
 import type { RlMetrics } from '../data/run-folder.ts';
 import { mean, share, shares } from '../data/shares.ts';
 import { tiedShares } from '../trust/group.ts';
-import type { Group } from './rollout.ts';
-import type { PolicyUpdate, RlSettings } from './trust-grpo.ts';
+import type { Group, PolicyUpdate, RlSettings } from './rollout.ts';
 
 type Times = Record<'sample' | 'judge' | 'update' | 'total', number>;
 

@@ -1,10 +1,14 @@
-/** One sampled response with all that is known of it, from the tokens to the advantage. */
+/** What one step of reinforcement learning is made of: its settings, groups of responses with all that is known of them, the update. */
 import type { LoadedRecord } from '../data/reader.ts';
-import type { Prompt, Sample } from '../engine/types.ts';
+import type { Prompt, Sample, StepResult } from '../engine/types.ts';
 import type { OutcomeResult } from '../rewards/outcome.ts';
 import type { JudgeScore } from '../trm/judge.ts';
+import type { ScalingName } from '../trust/advantage.ts';
 import type { GroupResult } from '../trust/group.ts';
+import type { Aggregation } from '../trust/loss.ts';
+import type { VariantName } from '../trust/variants.ts';
 import type { Judgement } from '../worlds/seeing/index.ts';
+import type { OptimizerSettings } from './optimizer.ts';
 
 export interface Response {
   sample: Sample;
@@ -22,4 +26,34 @@ export interface Group {
   prompt: Prompt;
   responses: Response[];
   trust: GroupResult;
+}
+
+export interface RlSettings {
+  variant: VariantName;
+  /** Questions a step, and responses a question (G). */
+  prompts: number;
+  samples: number;
+  temperature: number;
+  top_p: number;
+  max_tokens: number;
+  /** Weight of the thinking reward (α). */
+  alpha: number;
+  /** Weight of the KL term (β); 0: no reference model. */
+  kl_beta: number;
+  clip_low: number;
+  clip_high: number;
+  aggregation: Aggregation;
+  scaling: ScalingName;
+  /** Updates on each batch of rollouts. */
+  updates: number;
+  /** Below this share of scored responses in a step the run stops. */
+  min_coverage: number;
+  optimizer: OptimizerSettings;
+}
+
+/** What an update did. */
+export interface PolicyUpdate extends StepResult {
+  kl: number | null;
+  clipFraction: number;
+  learningRate: number;
 }

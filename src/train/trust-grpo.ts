@@ -14,42 +14,18 @@ import { recordPrompt } from '../data/prompting.ts';
 import type { Records } from '../data/reader.ts';
 import { writeRollouts } from '../data/run-files.ts';
 import type { RolloutGroup } from '../data/run-folder.ts';
-import type { Engine, Sequence, StepResult } from '../engine/types.ts';
+import type { Engine, Sequence } from '../engine/types.ts';
 import { RunError } from '../errors.ts';
 import { outcomeReward } from '../rewards/outcome.ts';
 import type { Judge, JudgeScore } from '../trm/judge.ts';
 import { oracleVerdict } from '../trm/oracle-judge.ts';
-import type { ScalingName } from '../trust/advantage.ts';
 import { trustGroup } from '../trust/group.ts';
-import { type Aggregation, policyWeights } from '../trust/loss.ts';
+import { policyWeights } from '../trust/loss.ts';
 import { type VariantName, variants } from '../trust/variants.ts';
 import { rlMetrics } from './metrics.ts';
-import { type OptimizerSettings, stepOptions } from './optimizer.ts';
-import type { Group, Response } from './rollout.ts';
+import { stepOptions } from './optimizer.ts';
+import type { Group, PolicyUpdate, Response, RlSettings } from './rollout.ts';
 import { endStep, resumeStage, type Stage, skipCounter } from './stage.ts';
-
-export interface RlSettings {
-  variant: VariantName;
-  /** Questions a step, and responses a question (G). */
-  prompts: number;
-  samples: number;
-  temperature: number;
-  top_p: number;
-  max_tokens: number;
-  /** Weight of the thinking reward (α). */
-  alpha: number;
-  /** Weight of the KL term (β); 0: no reference model. */
-  kl_beta: number;
-  clip_low: number;
-  clip_high: number;
-  aggregation: Aggregation;
-  scaling: ScalingName;
-  /** Updates on each batch of rollouts. */
-  updates: number;
-  /** Below this share of scored responses in a step the run stops. */
-  min_coverage: number;
-  optimizer: OptimizerSettings;
-}
 
 export interface RlOptions {
   policy: Engine;
@@ -191,12 +167,6 @@ async function judgeThinking(judge: Judge, groups: SampledGroup[], minCoverage: 
       `judge: only ${scored} of ${wellFormed.length} responses were scored (${failure}); mend the judge, or lower rl.min_coverage`,
     );
   }
-}
-
-export interface PolicyUpdate extends StepResult {
-  kl: number | null;
-  clipFraction: number;
-  learningRate: number;
 }
 
 /** The clipped objective's gradient, as weights on token log-probabilities; one optimizer step an update. */

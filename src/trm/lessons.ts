@@ -27,7 +27,10 @@ export function trmLessons(
   const counts = SCORES.map((_, label) => labels.filter((l) => l === label).length);
   const cumulative: number[] = [];
   let total = 0;
-  for (const label of labels) cumulative.push((total += 1 / Math.sqrt(counts[label])));
+  for (const label of labels) {
+    total += 1 / Math.sqrt(counts[label]);
+    cumulative.push(total);
+  }
 
   return async (k: number) => {
     const random = keyed('trm lessons', seed, k);

@@ -2,7 +2,6 @@
 import { InputError } from '../../errors.ts';
 import type { Qwen25VlConfig } from '../../models/qwen2-5-vl/config.ts';
 import {
-  type Grid,
   imageSegment,
   mropeRows,
   positionsOf,
@@ -12,22 +11,24 @@ import {
   type Segment,
   visionRope,
 } from '../../models/qwen2-5-vl/positions.ts';
-import { type ProcessorConfig, preprocess } from '../../models/qwen2-5-vl/processor.ts';
+import { type PatchedPicture, type ProcessorConfig, preprocess } from '../../models/qwen2-5-vl/processor.ts';
 import { attentionGroups } from '../../models/qwen2-5-vl/windows.ts';
 import type { Picture, Prompt } from '../types.ts';
 import { isRagged, layoutFeeds } from './layout.ts';
 import { type Feeds, float, int64 } from './sessions.ts';
 
-/** What turns prompts into tensors; `pictures` remembers patches by picture hash. */
+/** What turns prompts into tensors; `pictures` remembers patches by picture hash, the latest used last. */
 export interface Packer {
   config: Qwen25VlConfig;
   processor: ProcessorConfig;
   rope: RopeTable;
-  pictures: Map<string, Grid & { patches: Float32Array }>;
+  pictures: Map<string, PatchedPicture>;
+  /** Numbers in `pictures`' patches. */
+  remembered: number;
 }
 
 export function newPacker(config: Qwen25VlConfig, processor: ProcessorConfig): Packer {
-  return { config, processor, rope: ropeTable(config), pictures: new Map() };
+  return { config, processor, rope: ropeTable(config), pictures: new Map(), remembered: 0 };
 }
 
 /** One row of tokens with its pictures expanded into placeholder tokens. */
@@ -37,22 +38,18 @@ export interface Row {
   positions: Int32Array;
   /** Position of the token after the last. */
   next: number;
-  pictures: { hash: string; at: number; tokens: number }[];
+  pictures: { hash: string; patched: PatchedPicture; at: number; tokens: number }[];
 }
 
-/** Prompt plus completion tokens as one row. Throws InputError on a token outside the vocabulary. */
+/** Prompt plus completion tokens as one row. Throws InputError on an empty prompt or a token outside the vocabulary. */
 export function rowOf(packer: Packer, prompt: Prompt, completion: readonly number[]): Row {
   const { config } = packer;
   const ids: number[] = [];
   const layout: Segment[] = [];
   const pictures: Row['pictures'] = [];
   const text = (tokens: readonly number[]) => {
-    for (const id of tokens) {
-      if (!(id >= 0 && id < config.text.vocabulary)) {
-        throw new InputError(`token ${id} is outside the model's vocabulary of ${config.text.vocabulary}`);
-      }
-      ids.push(id);
-    }
+    requireTokens(config, tokens);
+    for (const id of tokens) ids.push(id);
     layout.push({ text: tokens.length });
   };
   for (const chunk of prompt.chunks) {
@@ -60,29 +57,41 @@ export function rowOf(packer: Packer, prompt: Prompt, completion: readonly numbe
       text(chunk.tokens);
       continue;
     }
-    const segment = imageSegment(patchesOf(packer, chunk.image), config);
+    const patched = patchesOf(packer, chunk.image);
+    const segment = imageSegment(patched, config);
     const tokens = segment.rows * segment.cols;
-    pictures.push({ hash: chunk.image.hash, at: ids.length, tokens });
+    pictures.push({ hash: chunk.image.hash, patched, at: ids.length, tokens });
     for (let i = 0; i < tokens; i++) ids.push(config.tokens.imagePad);
     layout.push(segment);
   }
+  if (ids.length === 0) throw new InputError('a prompt needs at least one token or picture');
   text(completion);
   const { positions, next } = positionsOf(layout);
   return { ids: Int32Array.from(ids), positions, next, pictures };
 }
 
-const REMEMBERED_PICTURES = 512;
+/** Throws InputError on an id that is not one of the model's tokens. */
+export function requireTokens({ text: { vocabulary } }: Qwen25VlConfig, ids: readonly number[]): void {
+  for (const id of ids)
+    if (!(Number.isInteger(id) && id >= 0 && id < vocabulary))
+      throw new InputError(`token ${id} is outside the model's vocabulary of ${vocabulary}`);
+}
 
-function patchesOf(packer: Packer, { hash, rgb, width, height }: Picture): Grid & { patches: Float32Array } {
+/** 256 MiB of patches. */
+const REMEMBERED_NUMBERS = 64 * 2 ** 20;
+
+function patchesOf(packer: Packer, { hash, rgb, width, height }: Picture): PatchedPicture {
   const known = packer.pictures.get(hash);
-  if (known) return known;
-  const patched = preprocess(rgb, width, height, packer.processor);
-  // forget the oldest; a batch's own pictures are the newest
-  for (const old of packer.pictures.keys()) {
-    if (packer.pictures.size < REMEMBERED_PICTURES) break;
-    packer.pictures.delete(old);
-  }
+  const patched = known ?? preprocess(rgb, width, height, packer.processor);
+  packer.pictures.delete(hash);
   packer.pictures.set(hash, patched);
+  if (known) return known;
+  packer.remembered += patched.patches.length;
+  for (const [oldest, { patches }] of packer.pictures) {
+    if (packer.remembered <= REMEMBERED_NUMBERS) break;
+    packer.pictures.delete(oldest);
+    packer.remembered -= patches.length;
+  }
   return patched;
 }
 
@@ -96,11 +105,11 @@ export interface PackedPictures {
   features: number;
 }
 
-export function packPictures(packer: Packer, rows: readonly Row[]): PackedPictures | null {
-  const { config } = packer;
-  const hashes = [...new Set(rows.flatMap((r) => r.pictures.map((p) => p.hash)))];
-  if (hashes.length === 0) return null;
-  const grids = hashes.map((hash) => packer.pictures.get(hash)!);
+export function packPictures({ config }: Packer, rows: readonly Row[]): PackedPictures | null {
+  const byHash = new Map(rows.flatMap((r) => r.pictures.map((p) => [p.hash, p.patched] as const)));
+  if (byHash.size === 0) return null;
+  const hashes = [...byHash.keys()];
+  const grids = [...byHash.values()];
   const counts = grids.map((g) => g.gridH * g.gridW);
   const total = counts.reduce((a, b) => a + b, 0);
   const width = grids[0].patches.length / counts[0];
