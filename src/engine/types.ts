@@ -107,7 +107,7 @@ export interface Engine {
   reference(): Promise<Engine>;
   /** Writes a Hugging Face model folder; with `optimizer` also the AdamW moments beside it. Whole or not at all. */
   save(dir: string, options?: { optimizer?: boolean }): Promise<void>;
-  /** Loads weights from a Hugging Face folder of the same architecture; with `optimizer` the moments too. */
+  /** Loads weights from a Hugging Face folder of the same architecture; with `optimizer` the moments too, else AdamW starts afresh. Drops the accumulated gradient. */
   load(dir: string, options?: { optimizer?: boolean }): Promise<void>;
   dispose(): Promise<void>;
 }

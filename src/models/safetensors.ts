@@ -235,7 +235,11 @@ function isSize(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-function refuseWithoutFloats({ name, dtype }: Pick<TensorEntry, 'name' | 'dtype'>, file: string): void {
+/** Throws InputError where a tensor's numbers cannot be read as float32. */
+export function refuseWithoutFloats(
+  { name, dtype }: Pick<TensorEntry, 'name' | 'dtype'>,
+  file: string,
+): void {
   if (dtype !== 'F32' && dtype !== 'F16' && dtype !== 'BF16')
     throw new InputError(
       `${file}: tensor ${quoted(name)} has the dtype ${dtype}; weights must be float32, float16 or bfloat16, convert it`,

@@ -1,12 +1,13 @@
 /** AdamW with decoupled weight decay (Loshchilov & Hutter 2019), as torch.optim.AdamW computes it, ascending. */
 import type { StepOptions, StepResult } from '../types.ts';
-import type { ParameterStore } from './store.ts';
+import { type ParameterStore, requireTrainable } from './store.ts';
 
 /**
  * Moves the weights along the accumulated gradient of the objective (ascent), after clipping its global norm, and
  * clears it. A gradient that is not finite changes nothing but is cleared too.
  */
 export function adamWStep(store: ParameterStore, options: StepOptions): StepResult {
+  requireTrainable(store);
   const { weights, grads, firstMoment, secondMoment } = store;
   const gradNorm = norm(grads);
   if (!Number.isFinite(gradNorm)) {

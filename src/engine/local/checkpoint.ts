@@ -20,9 +20,10 @@ import {
   type ReadRange,
   readHeader,
   readTensor,
+  refuseWithoutFloats,
   type TensorEntry,
 } from '../../models/safetensors.ts';
-import { type ParameterStore, view } from './store.ts';
+import { type ParameterStore, requireTrainable, view } from './store.ts';
 
 const WEIGHTS = 'model.safetensors';
 const INDEX = 'model.safetensors.index.json';
@@ -67,6 +68,10 @@ export async function readWeights(dir: string, config: Qwen25VlConfig, store: Pa
       config,
       open.length === 1 ? open[0].file : join(dir, INDEX),
     );
+    for (const stored of storedNames.values()) {
+      const { entry, file } = where.get(stored)!;
+      refuseWithoutFloats(entry, file);
+    }
     for (const [name, stored] of storedNames) {
       const { read, entry, file } = where.get(stored)!;
       view(store, store.weights, name).set(await readTensor(read, entry, file));
@@ -92,7 +97,7 @@ async function openTensors(file: string) {
   };
   try {
     const header = await readHeader(read, (await handle.stat()).size, file);
-    return { file, handle, read, entries: [...header.tensors.values()] };
+    return { file, handle, read, entries: [...header.tensors.values()], metadata: header.metadata };
   } catch (error) {
     await handle.close();
     throw error;
@@ -114,32 +119,37 @@ export async function writeModel(
 
 /** Writes the AdamW moments and step count beside the weights. */
 export async function writeOptimizer(dir: string, store: ParameterStore): Promise<void> {
+  requireTrainable(store);
   await mkdir(dir, { recursive: true });
   const moments = tensors(store, { 'first.': store.firstMoment, 'second.': store.secondMoment });
   await writeFile(join(dir, OPTIMIZER), encodeFloats(moments, { steps: String(store.steps) }));
 }
 
-/** Reads what `writeOptimizer` wrote. */
+/** Reads what `writeOptimizer` wrote. Throws InputError, before anything is changed, where it is of another model. */
 export async function readOptimizer(dir: string, store: ParameterStore): Promise<void> {
+  requireTrainable(store);
   const file = join(dir, OPTIMIZER);
-  const { handle, read, entries } = await openTensors(file);
+  const { handle, read, entries, metadata } = await openTensors(file);
   try {
-    const { metadata } = await readHeader(read, (await handle.stat()).size, file);
+    const steps = Number(metadata.steps);
+    if (!(Number.isSafeInteger(steps) && steps >= 0))
+      throw new InputError(`${file}: says nothing of the steps taken; not an optimizer's state saved here`);
     const byName = new Map(entries.map((e) => [e.name, e]));
-    for (const [prefix, into] of [
+    const found = [
       ['first.', store.firstMoment],
       ['second.', store.secondMoment],
-    ] as const) {
-      for (const { name } of store.parameters) {
-        const entry = byName.get(prefix + name);
-        if (!entry)
+    ].flatMap(([prefix, moment]) =>
+      store.parameters.map(({ name, shape }) => {
+        const entry = byName.get(`${prefix}${name}`);
+        if (entry?.dtype !== 'F32' || entry.shape.join() !== shape.join())
           throw new InputError(
-            `${file}: lacks the tensor ${prefix}${name}; the checkpoint is of another model`,
+            `${file}: lacks the float32 tensor ${prefix}${name} of shape [${shape}]; it belongs to another model`,
           );
-        view(store, into, name).set(await readTensor(read, entry, file));
-      }
-    }
-    store.steps = Number(metadata.steps);
+        return { entry, into: view(store, moment as Float32Array, name) };
+      }),
+    );
+    for (const { entry, into } of found) into.set(await readTensor(read, entry, file));
+    store.steps = steps;
   } finally {
     await handle.close();
   }

@@ -12,7 +12,7 @@ import { readModelConfig, readOptimizer, readWeights, writeModel, writeOptimizer
 import { sample } from './decode.ts';
 import { backward, type LocalModel, logprobs, newModel } from './model.ts';
 import { releaseSessions } from './sessions.ts';
-import { view } from './store.ts';
+import { clearTraining, view } from './store.ts';
 
 /** Where a model comes from: a Hugging Face folder, or random initialisation. */
 export type ModelSource = { dir: string } | { config: Qwen25VlConfig; seed: number };
@@ -29,6 +29,12 @@ export interface LocalOptions {
 
 const models = new Map<number, LocalModel>();
 let handles = 0;
+
+function modelOf(handle: number): LocalModel {
+  const model = models.get(handle);
+  if (!model) throw new Error('this engine was disposed of');
+  return model;
+}
 
 /** The operations a proxy may call, by name. Arguments and results cross the thread border as plain data. */
 export const OPERATIONS = {
@@ -48,7 +54,7 @@ export const OPERATIONS = {
     return keep(model, options);
   },
   async reference(handle: number): Promise<{ handle: number; capabilities: Capabilities }> {
-    const from = models.get(handle)!;
+    const from = modelOf(handle);
     const { executionProviders, intraOpNumThreads } = from.sessions.options;
     const options = {
       provider: String(executionProviders![0]),
@@ -61,27 +67,29 @@ export const OPERATIONS = {
     return keep(model, options);
   },
   sample: (handle: number, prompts: Prompt[], options: SampleOptions) =>
-    sample(models.get(handle)!, prompts, options),
+    sample(modelOf(handle), prompts, options),
   logprobs: (handle: number, sequences: Sequence[], options: LogprobOptions) =>
-    logprobs(models.get(handle)!, sequences, options),
+    logprobs(modelOf(handle), sequences, options),
   backward: (handle: number, sequences: Sequence[], weights: number[][]) =>
-    backward(models.get(handle)!, sequences, weights),
+    backward(modelOf(handle), sequences, weights),
   async step(handle: number, options: StepOptions) {
-    return adamWStep(models.get(handle)!.store, options);
+    return adamWStep(modelOf(handle).store, options);
   },
   async save(handle: number, dir: string, optimizer: boolean) {
-    const { config, processor, store } = models.get(handle)!;
+    const { config, processor, store } = modelOf(handle);
     await writeModel(dir, config, processor, store);
     if (optimizer) await writeOptimizer(`${dir}/trainer`, store);
   },
   async load(handle: number, dir: string, optimizer: boolean) {
-    const { config, store } = models.get(handle)!;
+    const { config, store } = modelOf(handle);
     await readWeights(dir, config, store);
+    clearTraining(store);
     if (optimizer) await readOptimizer(`${dir}/trainer`, store);
   },
   async dispose(handle: number) {
-    await releaseSessions(models.get(handle)!.sessions);
+    const model = models.get(handle);
     models.delete(handle);
+    if (model) await releaseSessions(model.sessions);
   },
 };
 

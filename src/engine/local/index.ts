@@ -26,6 +26,8 @@ export async function createLocalEngine(options: LocalOptions): Promise<Engine> 
 interface Thread {
   call<K extends keyof Operations>(operation: K, ...args: Parameters<Operations[K]>): Promise<Result<K>>;
   stop(): Promise<void>;
+  /** Whether it was stopped, or broke down; every call fails then. */
+  ended(): boolean;
 }
 
 function startThread(): Thread {
@@ -37,31 +39,36 @@ function startThread(): Thread {
   worker.unref();
   const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   let calls = 0;
-  const failAll = (error: Error) => {
-    for (const { reject } of waiting.values()) reject(error);
+  let ended: Error | null = null;
+  const end = (error: Error) => {
+    ended ??= error;
+    for (const { reject } of waiting.values()) reject(ended);
     waiting.clear();
   };
   worker.on('message', (reply: Reply) => {
-    const { resolve, reject } = waiting.get(reply.id)!;
+    const call = waiting.get(reply.id);
     waiting.delete(reply.id);
     if (waiting.size === 0) worker.unref();
-    if ('error' in reply) reject(revive(reply.error));
-    else resolve(reply.value);
+    if ('error' in reply) call?.reject(revive(reply.error));
+    else call?.resolve(reply.value);
   });
-  worker.on('error', failAll);
+  worker.on('error', end);
   worker.on('exit', (code) =>
-    failAll(new RunError(`the engine's thread ended (exit code ${code}); it may have run out of memory`)),
+    end(new RunError(`the engine's thread ended (exit code ${code}); it may have run out of memory`)),
   );
   return {
     call: (operation, ...args) =>
       new Promise((resolve, reject) => {
+        if (ended) return reject(ended);
         worker.ref();
         waiting.set(++calls, { resolve: resolve as (value: unknown) => void, reject });
         worker.postMessage({ id: calls, operation, args } satisfies Call);
       }),
     stop: async () => {
+      end(new Error('this engine was disposed of'));
       await worker.terminate();
     },
+    ended: () => ended !== null,
   };
 }
 
@@ -89,6 +96,7 @@ function proxy(thread: Thread, handle: number, capabilities: Capabilities, ownsT
     save: (dir, { optimizer = false } = {}) => thread.call('save', handle, dir, optimizer),
     load: (dir, { optimizer = false } = {}) => thread.call('load', handle, dir, optimizer),
     async dispose() {
+      if (thread.ended()) return;
       await thread.call('dispose', handle);
       if (ownsThread) await thread.stop();
     },

@@ -11,11 +11,12 @@ import {
   packPictures,
   packText,
   type Row,
+  requireTokens,
   rowOf,
   takeRows,
 } from './batch.ts';
 import { type Feeds, float, gradientOf, int64, newSessions, run, type Sessions } from './sessions.ts';
-import { newStore, type ParameterStore, view } from './store.ts';
+import { newStore, type ParameterStore, requireTrainable, view } from './store.ts';
 
 export interface LocalModel {
   config: Qwen25VlConfig;
@@ -57,12 +58,15 @@ export async function logprobs(
   sequences: Sequence[],
   options: LogprobOptions,
 ): Promise<Logprobs[]> {
+  const { temperature = 1, candidates: ids = [] } = options;
+  if (!(temperature > 0)) throw new Error(`temperature ${temperature}: log p needs one above 0`);
+  requireTokens(model.config, ids);
   const results: Logprobs[] = [];
   for (const batch of microBatches(model, sequences)) {
     const pass = await preparePass(model, batch);
     const feeds = {
       ...pass.feeds,
-      inverseTemperature: float(new Float32Array([1 / (options.temperature ?? 1)]), []),
+      inverseTemperature: float(new Float32Array([1 / temperature]), []),
     };
     const scored = await run(model.sessions, 'score', pass.variant, feeds);
     const perToken = split(scored.logprobs.data as Float32Array, pass.counts);
@@ -93,12 +97,17 @@ async function candidates(model: LocalModel, pass: Pass, feeds: Feeds, options: 
   });
 }
 
-/** Adds ∇ Σ weight·log p to the store's gradient, micro-batch after micro-batch in order; returns log p. */
+/**
+ * Adds ∇ Σ weight·log p to the store's gradient, micro-batch after micro-batch in order; returns log p.
+ * `weights`: one list a sequence, one number a completion token; anything else is an error.
+ */
 export async function backward(
   model: LocalModel,
   sequences: Sequence[],
   weights: number[][],
 ): Promise<number[][]> {
+  requireTrainable(model.store);
+  requireWeights(sequences, weights);
   const results: number[][] = [];
   for (const batch of microBatches(model, sequences)) {
     const pass = await preparePass(model, batch);
@@ -114,6 +123,15 @@ export async function backward(
     results.push(...split(out.logprobs.data as Float32Array, pass.counts));
   }
   return results;
+}
+
+function requireWeights(sequences: Sequence[], weights: number[][]): void {
+  if (weights.length !== sequences.length)
+    throw new Error(`${sequences.length} sequences, but weights for ${weights.length}`);
+  sequences.forEach(({ completion }, i) => {
+    if (weights[i].length !== completion.length)
+      throw new Error(`sequence ${i}: ${completion.length} tokens, but ${weights[i].length} weights`);
+  });
 }
 
 /** From the gradient of the decoder's input rows to that of the embeddings and, through the vision tower, of its parameters. */

@@ -37,6 +37,18 @@ export function newStore(parameters: Parameter[], trainable: boolean): Parameter
   };
 }
 
+/** Drops the accumulated gradient and lets AdamW start afresh. */
+export function clearTraining(store: ParameterStore): void {
+  for (const array of [store.grads, store.firstMoment, store.secondMoment]) array.fill(0);
+  store.steps = 0;
+}
+
+/** Throws where a frozen model is asked to learn: a defect of the caller. */
+export function requireTrainable(store: ParameterStore): void {
+  if (store.grads.length !== store.weights.length)
+    throw new Error('this model is frozen: it has neither gradient nor optimizer');
+}
+
 /** The part of a flat array that belongs to one parameter. */
 export function view(store: ParameterStore, array: Float32Array, name: string): Float32Array {
   const [from, to] = store.ranges.get(name)!;
