@@ -17,6 +17,7 @@ const reasons: Record<string, string> = {
   EPERM: 'not permitted; choose a folder you may write to',
   EROFS: 'the file system is read-only; choose another folder',
   ENOTDIR: 'a part of this path is a file, not a folder; choose another path',
+  EEXIST: 'a part of this path is a file, not a folder; choose another path',
   EISDIR: 'there is a folder of this name; choose another path',
   ENAMETOOLONG: 'the name is too long; choose a shorter one',
   EMFILE: 'too many open files; raise the limit (ulimit -n) and run again',

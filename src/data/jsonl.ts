@@ -42,14 +42,19 @@ export async function writeJsonl(file: string, rows: Iterable<unknown>): Promise
   await writeFileWhole(file, encoded(rows));
 }
 
-/** Appends one row and waits until it is on disk. A kill half-way can leave a part of the line. Throws RunError. */
+/** Appends one row and waits until it is on disk; only a kill half-way can leave a part of the line. Throws RunError. */
 export async function appendJsonl(file: string, row: unknown): Promise<void> {
+  const line = jsonLine(row);
   try {
     await mkdir(dirname(file), { recursive: true });
     const handle = await open(file, 'a');
+    const { size } = await handle.stat();
     try {
-      await handle.appendFile(jsonLine(row));
+      await handle.appendFile(line);
       await handle.sync();
+    } catch (error) {
+      await handle.truncate(size).catch(() => {});
+      throw error;
     } finally {
       await handle.close();
     }
