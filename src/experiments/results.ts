@@ -43,9 +43,15 @@ export const MEASURES: readonly Measure[] = [
 
 const VARIANT_NAMES: Record<string, string> = {
   'cold-start': 'Cold start',
+  start: 'Start',
   grpo: 'GRPO',
   'trust-grpo': 'Trust-GRPO',
 };
+
+/** What every variant starts from: the cold start of a model made from nothing, or the given checkpoint. */
+export function isStart(variant: string): boolean {
+  return variant === 'cold-start' || variant === 'start';
+}
 
 export function variantName(variant: string): string {
   return VARIANT_NAMES[variant] ?? variant;

@@ -44,7 +44,7 @@ async function runFolder(dir: string, seed: number): Promise<void> {
   await writeFile(join(dir, 'data', 'images', '1.png'), Buffer.from(url.split(',')[1], 'base64'));
 }
 
-const recipe = 'title: A made-up run\nseed: 4\nrl:\n  steps: 8\n  alpha: 0.3\n';
+const recipe = 'title: A made-up run\nseeds: [4]\nrl:\n  steps: 8\n  alpha: 0.3\n';
 
 describe('collecting a report', () => {
   it('finds stages, scores, reliability, examples with pictures and the recipe of a run folder', async () => {

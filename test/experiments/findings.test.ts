@@ -69,6 +69,13 @@ describe('sentences about the result', () => {
     expect(said(resultRows([0, 1, 2])).list.at(-1)?.about).toBe('3 seeds');
   });
 
+  it('speak of the start where a given checkpoint was trained', () => {
+    const [cold, ...trained] = resultRows([0]);
+    expect(said([{ ...cold, variant: 'start' }, ...trained]).text).toMatch(
+      /0\.40 at the start, .* Against the start, GRPO lowered it by 0\.24/,
+    );
+  });
+
   it('make do with one variant, without an oracle, with nothing', () => {
     expect(findings([]).verdict).toBeNull();
     expect(said(resultRows([0]).slice(1, 2)).verdict).toBeNull();

@@ -22,7 +22,7 @@ import {
 import type { RlMetrics, Scores, SftMetrics } from '../../data/run-folder.ts';
 import { parseWith } from '../../data/validate.ts';
 import { InputError } from '../../errors.ts';
-import type { ResultRow, Split } from '../results.ts';
+import { isStart, type ResultRow, type Split } from '../results.ts';
 import { chooseExamples, type VariantRollouts } from './choose.ts';
 import type { Example, Picture, Reliability, ReportInput } from './input.ts';
 
@@ -91,9 +91,11 @@ async function seedFolders(runDir: string, recipe: Record<string, unknown>): Pro
     .flatMap((name) => /^seed-(\d+)$/.exec(name)?.[1] ?? [])
     .map((seed) => ({ seed: Number(seed), dir: join(runDir, `seed-${seed}`) }))
     .sort((a, b) => a.seed - b.seed);
-  return seeds.length > 0
-    ? seeds
-    : [{ seed: typeof recipe.seed === 'number' ? recipe.seed : 0, dir: runDir }];
+  return seeds.length > 0 ? seeds : [{ seed: onlySeed(recipe), dir: runDir }];
+}
+
+function onlySeed({ seeds }: Record<string, unknown>): number {
+  return Array.isArray(seeds) && typeof seeds[0] === 'number' ? seeds[0] : 0;
 }
 
 // Folders beside the stages that are none.
@@ -152,8 +154,8 @@ async function split(stage: string, wanted: Split): Promise<Scores | null> {
 }
 
 const ReliabilityFile = z.looseObject({
-  spearman: z.number(),
-  auc_sound: z.number(),
+  spearman: z.number().nullable(),
+  auc_sound: z.number().nullable(),
   mae: z.number(),
   n: z.number(),
 });
@@ -195,7 +197,7 @@ function supervised(
 
 /** The cold start first, then outcome-only GRPO, then the others as they come. */
 function order(variants: readonly string[]): string[] {
-  const rank = (variant: string) => ['cold-start', 'grpo'].indexOf(variant) + 1 || 3;
+  const rank = (variant: string) => (isStart(variant) ? 0 : variant === 'grpo' ? 1 : 2);
   return [...new Set(variants)].sort((a, b) => rank(a) - rank(b));
 }
 

@@ -4,6 +4,7 @@
  */
 const VARIANTS: Record<string, string> = {
   'cold-start': 'var(--cold)',
+  start: 'var(--cold)',
   grpo: 'var(--grpo)',
   'trust-grpo': 'var(--trust)',
 };

@@ -3,7 +3,7 @@
  * whichever way it points. Nothing here knows how the experiment is expected to end.
  */
 import type { RlMetrics } from '../../data/run-folder.ts';
-import { figure, type Measure, type ResultRow, type Split, variantName } from '../results.ts';
+import { figure, isStart, type Measure, type ResultRow, type Split, variantName } from '../results.ts';
 import { fixed, summarise } from '../stats.ts';
 
 /** A difference between two variants, paired by seed. */
@@ -114,7 +114,7 @@ const LEVELS: readonly { about: string; split: Split; key: Measure['key'] }[] = 
 
 /** The variant with a thinking reward (trust-grpo if it is there) is compared with outcome-only `grpo`, both with the cold start. */
 export function findings(rows: readonly ResultRow[]): Findings {
-  const cold = rows.find((row) => row.variant === 'cold-start');
+  const cold = rows.find((row) => isStart(row.variant));
   const base = rows.find((row) => row.variant === 'grpo');
   const trained = rows.filter((row) => row !== cold && row !== base);
   const main = trained.find((row) => row.variant === 'trust-grpo') ?? trained[trained.length - 1];
@@ -158,7 +158,7 @@ function levels(rows: readonly (ResultRow | undefined)[], split: Split, key: Mea
     const value = row && figure(row, split, key);
     if (!value) return [];
     return [
-      `${fixed(value.mean, 2)} ${row.variant === 'cold-start' ? 'at the cold start' : `under ${variantName(row.variant)}`}`,
+      `${fixed(value.mean, 2)} ${isStart(row.variant) ? `at the ${variantName(row.variant).toLowerCase()}` : `under ${variantName(row.variant)}`}`,
     ];
   });
   return there.length > 0 ? `${joined(there)}.` : null;
@@ -196,7 +196,7 @@ function againstStart(
     if (!clear(diff)) return [`${name} made no clear difference (${signed(diff.mean)})`];
     return [`${name} ${diff.mean > 0 ? 'raised' : 'lowered'} it by ${fixed(Math.abs(diff.mean), 2)}`];
   });
-  return said.length > 0 ? `Against the cold start, ${joined(said)}.` : null;
+  return said.length > 0 ? `Against the ${variantName(cold.variant).toLowerCase()}, ${joined(said)}.` : null;
 }
 
 function caution(rows: readonly ResultRow[]): Finding {

@@ -24,9 +24,10 @@ export interface Picture {
 /** How a Thinking Reward Model agrees with the oracle on held-out responses of the policy it will judge. */
 export interface Reliability {
   seed: number;
-  spearman: number;
-  /** Area under the ROC curve for telling sound reasoning (oracle score ≥ 0.5) from flawed. */
-  auc_sound: number;
+  /** Null where one side is constant. */
+  spearman: number | null;
+  /** Area under the ROC curve for telling sound reasoning (oracle score ≥ 0.5) from flawed; null where there is only one kind. */
+  auc_sound: number | null;
   mae: number;
   n: number;
 }
