@@ -103,24 +103,31 @@ export async function writeWorld(options: {
   const lessons = [...captions, ...listings, ...mixed].map(poolItem);
   await writePictures(dir, [...lessons, ...trm, ...rl, ...testId], onProgress);
 
-  const write = async <T>(name: string, keys: readonly T[], row: (key: T) => SeeingRecord) => {
-    const file = join(dir, `${name}.jsonl`);
-    await writeFileWhole(file, lines(keys, row));
-    return file;
-  };
+  const files = worldFiles(dir);
+  const lookups = times(sizes.lookups, (index): Lesson => ({ seed, index, n }));
+  await writeFileWhole(files.captions, lines(captions, captionRow));
+  await writeFileWhole(files.lookups, lines(lookups, lookupRow));
+  await writeFileWhole(files.listings, lines(listings, listingRow));
+  await writeFileWhole(files.mixed, lines(mixed, mixedRow));
+  await writeFileWhole(files.trm, lines(trm, trmRow));
+  await writeFileWhole(files.rl, lines(rl, questionRecord));
+  await writeFileWhole(files.testId, lines(testId, questionRecord));
+  await writeFileWhole(files.testOod, lines(testOod, questionRecord));
+  return files;
+}
+
+/** Where writeWorld puts its files; `testOod` is the last to be written, so where it stands all do. */
+export function worldFiles(dir: string): WorldFiles {
+  const at = (name: string) => join(dir, `${name}.jsonl`);
   return {
-    captions: await write('captions', captions, captionRow),
-    lookups: await write(
-      'lookups',
-      times(sizes.lookups, (index) => ({ seed, index, n })),
-      lookupRow,
-    ),
-    listings: await write('listings', listings, listingRow),
-    mixed: await write('mixed', mixed, mixedRow),
-    trm: await write('trm', trm, trmRow),
-    rl: await write('rl', rl, questionRecord),
-    testId: await write('test-id', testId, questionRecord),
-    testOod: await write('test-ood', testOod, questionRecord),
+    captions: at('captions'),
+    lookups: at('lookups'),
+    listings: at('listings'),
+    mixed: at('mixed'),
+    trm: at('trm'),
+    rl: at('rl'),
+    testId: at('test-id'),
+    testOod: at('test-ood'),
   };
 }
 
@@ -162,7 +169,11 @@ export async function writeSplit(options: {
 
 /** Whether the folder is yet to be made. Throws InputError if something of ours would be overwritten. */
 async function refuseUsed(dir: string, records: string): Promise<boolean> {
-  const info = await stat(dir).catch(() => null);
+  const info = await stat(dir).catch((error) => {
+    if (error.code === 'ENOTDIR')
+      throw new InputError(`${dir}: a part of this path is a file; choose another`);
+    return null;
+  });
   if (info === null) return true;
   if (!info.isDirectory()) throw new InputError(`${dir}: is a file; name a folder to write into`);
   const names = await readdir(dir);
@@ -196,14 +207,22 @@ async function writePictures(dir: string, items: readonly Item[], onProgress?: O
   await writeFolder(join(dir, 'images'), async (folder) => {
     const queue = pictured.values();
     let done = 0;
+    let failed = false;
     const work = async () => {
       for (const [path, item] of queue) {
+        if (failed) return;
         const { rgb, width, height } = pictureOf(item)!;
         await writeFile(join(folder, basename(path)), await encodePng(rgb, width, height));
         onProgress?.(++done, total);
       }
     };
-    await Promise.all(times(UNDER_WAY, work));
+    const stop = (error: unknown) => {
+      failed = true;
+      throw error;
+    };
+    // All are waited for, also after a failure: the folder is then removed, and nobody may still write into it.
+    const ended = await Promise.allSettled(times(UNDER_WAY, () => work().catch(stop)));
+    for (const end of ended) if (end.status === 'rejected') throw end.reason;
   });
   return total;
 }
