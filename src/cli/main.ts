@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { InputError, Interrupted, RunError } from '../errors.ts';
 import { register as doctor } from './doctor.ts';
 import { register as reward } from './reward.ts';
+import { register as train } from './train.ts';
 import { register as trust } from './trust.ts';
 import { register as world } from './world.ts';
 
@@ -22,7 +23,7 @@ export async function main(argv: string[]): Promise<number> {
     .version(version(), '--version', 'print the version')
     .exitOverride()
     .configureOutput({ writeErr: () => {} });
-  for (const register of [world, reward, trust, doctor]) register(program);
+  for (const register of [train, world, reward, trust, doctor]) register(program);
   if (argv.length === 0) {
     program.outputHelp();
     return 0;

@@ -49,7 +49,7 @@ export const QUICKSTART_SIZES: WorldSizes = {
   lookups: 13_600,
   listings: 9200,
   mixed: 4800,
-  trm: 1280,
+  trm: 1600,
   rl: 720,
   test: 480,
 };

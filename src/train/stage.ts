@@ -23,6 +23,8 @@ import { Interrupted, RunError } from '../errors.ts';
 export interface Stage {
   /** The stage's folder: metrics.jsonl, checkpoints/, rollouts/. */
   dir: string;
+  /** The run folder it lies in: paths in rollouts are relative to it. */
+  runDir: string;
   /** Name in messages and in the trainer state. */
   name: string;
   seed: number;

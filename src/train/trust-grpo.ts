@@ -7,7 +7,7 @@
  * whose advantage is 0 are left out of the update where there is no KL term; a response cut off by the token limit has
  * no answer and counts as a broken format (outcome 0, thinking 0).
  */
-import { join, relative } from 'node:path';
+import { relative } from 'node:path';
 import type { Chat } from '../data/chat.ts';
 import { orderedItems } from '../data/order.ts';
 import { recordPrompt } from '../data/prompting.ts';
@@ -237,7 +237,7 @@ function rolloutRow({ record, responses, trust }: Group, stage: Stage, step: num
     problem_id: record.problem_id,
     problem: record.problem,
     problem_type: record.problem_type,
-    path: record.picture === null ? null : fromRun(stage.dir, record.picture),
+    path: record.picture === null ? null : relative(stage.runDir, record.picture),
     solution: record.solution,
     mu_c: trust.muC,
     mu_w: trust.muW,
@@ -264,11 +264,6 @@ function rolloutRow({ record, responses, trust }: Group, stage: Stage, step: num
       },
     })),
   };
-}
-
-/** Relative to the stage's folder, so that a run folder can be moved as a whole. */
-function fromRun(stageDir: string, picture: string): string {
-  return relative(stageDir, join(picture));
 }
 
 /** Whether a variant asks for thinking rewards at all. */

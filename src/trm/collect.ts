@@ -8,6 +8,7 @@ import type { LoadedRecord, Records } from '../data/reader.ts';
 import type { Engine } from '../engine/types.ts';
 import { parseResponse } from '../rewards/format.ts';
 import type { Judge } from './judge.ts';
+import { canBeJudged } from './prompt.ts';
 
 /** A question, a response to it, and its score. */
 export interface ScoredResponse {
@@ -55,7 +56,7 @@ export async function collect(
       sampled[i]
         .filter((s) => s.finish === 'stop')
         .map((s) => ({ record, response: chat.tokenizer.decode(s.tokens.slice(0, -1)) }))
-        .filter(({ response }) => parseResponse(response) !== null),
+        .filter(({ response }) => parseResponse(response) !== null && canBeJudged(response)),
     );
     const scores = await annotator.score(responses);
     responses.forEach((row, i) => {

@@ -19,6 +19,11 @@ export function nearestScore(score: number): string {
   return SCORES[Math.round(10 * score)];
 }
 
+/** Whether a judge can be shown a response: a picture placeholder in it would ask for a picture that is not there. */
+export function canBeJudged(response: string): boolean {
+  return !response.includes(picturePlaceholder);
+}
+
 /** A judge's prompt, or why there can be none. */
 export async function judgePrompt(
   chat: Chat,
@@ -27,7 +32,7 @@ export async function judgePrompt(
   record: LoadedRecord,
   response: string,
 ): Promise<{ prompt: Prompt } | { failure: string }> {
-  if (response.includes(picturePlaceholder)) return { failure: 'the response holds a picture placeholder' };
+  if (!canBeJudged(response)) return { failure: 'the response holds a picture placeholder' };
   const parts: Record<string, string> = { problem: questionText(record, questionTemplate), response };
   const text = template.replace(/\{(problem|response)\}/g, (_, name: string) => parts[name]);
   const pictures = record.picture === null ? [] : [await readPicture(record.picture)];

@@ -4,38 +4,62 @@ import { type ParameterStore, requireTrainable } from './store.ts';
 
 /**
  * Moves the weights along the accumulated gradient of the objective (ascent), after clipping its global norm, and
- * clears it. A gradient that is not finite changes nothing but is cleared too.
+ * clears it. A gradient that is not finite changes nothing but is cleared too. Numbers are stored as float32, each
+ * rounded once; what lies between is float64.
  */
 export function adamWStep(store: ParameterStore, options: StepOptions): StepResult {
   requireTrainable(store);
-  const { weights, grads, firstMoment, secondMoment } = store;
-  const gradNorm = norm(grads);
+  const gradNorm = norm(store.grads);
   if (!Number.isFinite(gradNorm)) {
-    grads.fill(0);
+    store.grads.fill(0);
     return { gradNorm, applied: false };
   }
   store.steps++;
   const { learningRate, betas, eps, weightDecay, maxGradNorm } = options;
   const [beta1, beta2] = betas;
-  // torch.nn.utils.clip_grad_norm_ divides by norm + 1e-6
-  const clip = maxGradNorm > 0 ? Math.min(1, maxGradNorm / (gradNorm + 1e-6)) : 1;
   const correction1 = 1 - beta1 ** store.steps;
   const correction2 = Math.sqrt(1 - beta2 ** store.steps);
-  const rate = learningRate / correction1;
+  const update = {
+    // torch.nn.utils.clip_grad_norm_ divides by norm + 1e-6
+    clip: maxGradNorm > 0 ? Math.min(1, maxGradNorm / (gradNorm + 1e-6)) : 1,
+    beta1,
+    beta2,
+    // rate · (m / correction1) / (√v / correction2 + eps), with one division left
+    rate: (learningRate * correction2) / correction1,
+    eps: eps * correction2,
+  };
   for (const { name, shape } of store.parameters) {
-    const [from, to] = store.ranges.get(name)!;
     const keep = shape.length >= 2 ? 1 - learningRate * weightDecay : 1;
-    for (let i = from; i < to; i++) {
-      const g = grads[i] * clip;
-      const m = firstMoment[i] + (1 - beta1) * (g - firstMoment[i]);
-      const v = beta2 * secondMoment[i] + (1 - beta2) * g * g;
-      firstMoment[i] = m;
-      secondMoment[i] = v;
-      weights[i] = weights[i] * keep + (rate * m) / (Math.sqrt(v) / correction2 + eps);
-    }
+    updateRange(store, store.ranges.get(name)!, keep, update);
   }
-  grads.fill(0);
+  store.grads.fill(0);
   return { gradNorm, applied: true };
+}
+
+interface Update {
+  clip: number;
+  beta1: number;
+  beta2: number;
+  rate: number;
+  eps: number;
+}
+
+function updateRange(
+  { weights, grads, firstMoment, secondMoment }: ParameterStore,
+  [from, to]: [number, number],
+  keep: number,
+  { clip, beta1, beta2, rate, eps }: Update,
+): void {
+  const new1 = 1 - beta1;
+  const new2 = 1 - beta2;
+  for (let i = from; i < to; i++) {
+    const g = grads[i] * clip;
+    const m = beta1 * firstMoment[i] + new1 * g;
+    const v = beta2 * secondMoment[i] + new2 * g * g;
+    firstMoment[i] = m;
+    secondMoment[i] = v;
+    weights[i] = keep * weights[i] + (rate * m) / (Math.sqrt(v) + eps);
+  }
 }
 
 /** L2 norm, summed in float64 in a fixed order. */

@@ -1,0 +1,110 @@
+/** `sophia train`: runs a recipe (by default the quickstart) into a run folder. */
+import { relative } from 'node:path';
+import type { Command } from 'commander';
+import { InputError } from '../errors.ts';
+import { createProgress } from './progress.ts';
+
+interface Flags {
+  set: string[];
+  run?: string;
+  resume?: boolean;
+  seed?: string;
+  dryRun?: boolean;
+  json?: boolean;
+}
+
+export function register(program: Command): void {
+  program
+    .command('train')
+    .description(
+      'Train by a recipe; without one, the quickstart: a small model learns to reason, with and without thinking rewards',
+    )
+    .argument('[recipe]', 'a YAML file (docs/recipes.md)')
+    .option(
+      '--set <key=value>',
+      'set one key of the recipe; may be given again',
+      (value, all: string[]) => [...all, value],
+      [],
+    )
+    .option('--run <dir>', 'run folder; by default runs/NAME')
+    .option('--resume', 'go on with the run in --run DIR')
+    .option('--seed <list>', 'one seed, or several with commas: 0,1,2')
+    .option('--dry-run', 'print the resolved recipe with an estimate of memory and time, and do nothing')
+    .option('--json', 'print the results as JSON')
+    .action(train);
+}
+
+async function train(file: string | undefined, flags: Flags): Promise<void> {
+  const { checkRecipe, readRecipe, recipeYaml } = await import('../experiments/recipe.ts');
+  const { freeRunFolder, newRunFolder, resumedRecipe, runRecipe } = await import('../experiments/run.ts');
+  const { resultsJson, resultsTable } = await import('../experiments/table.ts');
+
+  if (flags.resume) {
+    if (!flags.run) throw new InputError('--resume: say which run: --run DIR');
+    if (file || flags.set.length > 0 || flags.seed) {
+      throw new InputError(
+        '--resume: the run goes on with its own recipe.yaml; leave out the recipe, --set and --seed',
+      );
+    }
+  }
+  const read = flags.resume ? await resumedRecipe(flags.run!) : await readRecipe(file ?? null, flags.set);
+  const recipe = flags.seed ? checkRecipe({ ...read, seeds: seedsOf(flags.seed) }, '--seed') : read;
+
+  if (flags.dryRun) {
+    const { estimate } = await import('../experiments/estimate.ts');
+    const { memory_mb, minutes, note } = await estimate(recipe);
+    const lines = [`# memory: about ${memory_mb} MB`, `# time: about ${minutes} minutes (${note})`];
+    process.stdout.write(
+      flags.json
+        ? `${JSON.stringify({ recipe, memory_mb, minutes })}\n`
+        : `${recipeYaml(recipe)}${lines.join('\n')}\n`,
+    );
+    return;
+  }
+
+  const dir = flags.run ?? freeRunFolder(recipe.name);
+  if (!flags.resume) await newRunFolder(dir, recipe);
+  const progress = createProgress();
+  const interrupt = new AbortController();
+  const stopListening = onInterrupt(() => {
+    if (interrupt.signal.aborted) process.exit(130);
+    process.stderr.write('\ninterrupted: saving after this step (again to stop at once)\n');
+    interrupt.abort();
+  });
+  try {
+    const say = (line: string) => process.stderr.write(`${line}\n`);
+    const howToResume = `npx sophia train --run ${dir} --resume`;
+    const { rows, report } = await runRecipe(recipe, dir, {
+      reporter: progress,
+      say,
+      signal: interrupt.signal,
+      howToResume,
+    });
+    progress.stop();
+    if (flags.json)
+      process.stdout.write(`${JSON.stringify({ run: dir, report, results: resultsJson(rows) })}\n`);
+    else process.stdout.write(`\n${resultsTable(rows)}\n\nReport: ${relative('.', report)}\n`);
+  } finally {
+    progress.stop();
+    stopListening();
+  }
+}
+
+function seedsOf(list: string): number[] {
+  const seeds = list.split(',').map((part) => (/^\d+$/.test(part.trim()) ? Number(part) : Number.NaN));
+  if (seeds.some((seed) => !Number.isSafeInteger(seed)) || new Set(seeds).size !== seeds.length) {
+    throw new InputError(
+      `--seed ${list}: must be whole numbers from 0, each once, with commas between: 0,1,2`,
+    );
+  }
+  return seeds;
+}
+
+/** Calls back on Ctrl-C and on a polite kill. Returns what takes the listeners away. */
+function onInterrupt(listener: () => void): () => void {
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  for (const signal of signals) process.on(signal, listener);
+  return () => {
+    for (const signal of signals) process.off(signal, listener);
+  };
+}

@@ -1,0 +1,73 @@
+/** What a running experiment is given by whoever started it, and what every stage makes of it. */
+import { createLocalEngine } from '../engine/local/index.ts';
+import type { Engine } from '../engine/types.ts';
+import type { Stage } from '../train/stage.ts';
+import type { Recipe } from './recipe.ts';
+
+/** Where progress is shown. Stages are known by name; several may run at once. */
+export interface Reporter {
+  start(stage: string, total: number, done?: number): void;
+  update(stage: string, done: number, facts?: Record<string, number | string>): void;
+  finish(stage: string, summary?: string): void;
+}
+
+export interface Context {
+  reporter: Reporter;
+  /** A line for the person at the terminal. */
+  say: (line: string) => void;
+  /** Aborted when the user interrupts: stages save and stop. */
+  signal: AbortSignal;
+  /** The command that goes on after an interruption. */
+  howToResume: string;
+  /** Put before stage names, e.g. `seed 1 · `. */
+  prefix: string;
+}
+
+/** One seed under way. `dir` is its run folder. */
+export interface SeedRun {
+  recipe: Recipe;
+  seed: number;
+  dir: string;
+  context: Context;
+}
+
+/** A stage in folder `stageDir`; `label` is its name on the screen. */
+export function stageOf(
+  { seed, dir, context }: SeedRun,
+  name: string,
+  stageDir: string,
+  steps: number,
+  saveEvery: number,
+  keep: number,
+  modelDir: string,
+): Stage & { label: string } {
+  const label = `${context.prefix}${name}`;
+  const { signal, howToResume } = context;
+  const progress = (done: number, facts: Record<string, number | string>) =>
+    context.reporter.update(label, done, facts);
+  return {
+    label,
+    name,
+    dir: stageDir,
+    runDir: dir,
+    seed,
+    steps,
+    saveEvery,
+    keep,
+    modelDir,
+    howToResume,
+    signal,
+    progress,
+  };
+}
+
+/** The engine a recipe asks for, with the model of a folder. */
+export function engineOf({ engine }: Recipe, dir: string, trainable: boolean): Promise<Engine> {
+  return createLocalEngine({
+    source: { dir },
+    trainable,
+    provider: engine.provider === 'auto' ? 'cpu' : engine.provider,
+    threads: engine.threads,
+    tokenBudget: engine.token_budget,
+  });
+}

@@ -1,0 +1,303 @@
+/**
+ * The recipe: everything a run depends on, as one YAML file. Keys and defaults stand here; docs/recipes.md explains them.
+ * An unknown key is an error, so that a misspelt one never passes for its default.
+ */
+import { readFile } from 'node:fs/promises';
+import { parse, stringify } from 'yaml';
+import { z } from 'zod';
+import { checkTemplate } from '../data/prompting.ts';
+import { InputError } from '../errors.ts';
+import { WORLD_JUDGE_TEMPLATE } from '../trm/prompt.ts';
+import { scalings } from '../trust/advantage.ts';
+import { aggregations } from '../trust/loss.ts';
+import { type VariantName, variants } from '../trust/variants.ts';
+import { QUICKSTART_SIZES } from './world-files.ts';
+
+const whole = z.number().int().positive();
+const count = z.number().int().nonnegative();
+const nonNegative = z.number().nonnegative();
+const names = <T extends string>(table: Record<T, unknown>) => z.enum(Object.keys(table) as [T, ...T[]]);
+const variant = names<VariantName>(variants);
+
+const optimizer = (defaults: {
+  learning_rate: number;
+  warmup: number;
+  schedule: 'constant' | 'cosine';
+  final: number;
+  weight_decay: number;
+}) =>
+  z
+    .strictObject({
+      learning_rate: nonNegative.default(defaults.learning_rate),
+      warmup: count.default(defaults.warmup),
+      schedule: z.enum(['constant', 'cosine']).default(defaults.schedule),
+      final: z.number().min(0).max(1).default(defaults.final),
+      betas: z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]).default([0.9, 0.98]),
+      eps: z.number().positive().default(1e-8),
+      weight_decay: nonNegative.default(defaults.weight_decay),
+      max_grad_norm: nonNegative.default(1),
+    })
+    .prefault({});
+
+const sizes = z
+  .strictObject({
+    pictures: whole.default(QUICKSTART_SIZES.pictures),
+    captions: whole.default(QUICKSTART_SIZES.captions),
+    lookups: whole.default(QUICKSTART_SIZES.lookups),
+    listings: whole.default(QUICKSTART_SIZES.listings),
+    mixed: whole.default(QUICKSTART_SIZES.mixed),
+    trm: whole.default(QUICKSTART_SIZES.trm),
+    rl: whole.default(QUICKSTART_SIZES.rl),
+    test: whole.default(QUICKSTART_SIZES.test),
+  })
+  .prefault({});
+
+const KINDS = ['captions', 'lookups', 'listings', 'mixed'] as const;
+export type LessonKind = (typeof KINDS)[number];
+
+const architecture = z
+  .strictObject({
+    hidden: whole.default(96),
+    layers: whole.default(4),
+    heads: whole.default(4),
+    kv_heads: whole.default(2),
+    intermediate: whole.default(256),
+    vision_hidden: whole.default(64),
+    vision_layers: whole.default(2),
+    vision_heads: whole.default(2),
+    vision_intermediate: whole.default(128),
+  })
+  .prefault({});
+
+export const Recipe = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[\w.-]+$/, 'may hold letters, digits, dots, dashes and underscores')
+    .default('quickstart'),
+  /** One full run each. */
+  seeds: z.array(count).min(1, 'needs at least one seed').default([0]),
+  /** Folder of a Qwen2.5-VL checkpoint to start from; null: a small model made from nothing. */
+  model: z.string().nullable().default(null),
+  architecture,
+  engine: z
+    .strictObject({
+      provider: z.enum(['auto', 'cpu', 'webgpu', 'cuda']).default('auto'),
+      /** Threads of each engine; the main variant and the baselines run side by side. */
+      threads: whole.default(1),
+      /** Tokens computed at once; longer batches are cut into micro-batches. */
+      token_budget: whole.default(8192),
+    })
+    .prefault({}),
+  data: z
+    .strictObject({
+      /** Records to train on by reinforcement; null: the world's. */
+      train: z.string().nullable().default(null),
+      /** Records to evaluate on: drawn like the training data, and shifted; null: the world's. */
+      id: z.string().nullable().default(null),
+      ood: z.string().nullable().default(null),
+      /** How a question is written, with {problem} and {options}. */
+      template: z.string().default('{problem}'),
+    })
+    .prefault({}),
+  world: sizes,
+  /** Supervised training of a model made from nothing. */
+  cold_start: z
+    .strictObject({
+      phases: z
+        .array(z.strictObject({ steps: whole, cycle: z.array(z.enum(KINDS)).min(1) }))
+        .min(1)
+        .default([
+          { steps: 250, cycle: ['captions', 'captions', 'captions', 'lookups'] },
+          { steps: 850, cycle: ['captions', 'listings', 'lookups', 'listings'] },
+          { steps: 600, cycle: ['mixed', 'listings', 'mixed', 'lookups'] },
+        ]),
+      batch: z
+        .strictObject({
+          captions: whole.default(16),
+          lookups: whole.default(32),
+          listings: whole.default(16),
+          mixed: whole.default(16),
+        })
+        .prefault({}),
+      save_every: whole.default(425),
+      optimizer: optimizer({
+        learning_rate: 1e-3,
+        warmup: 30,
+        schedule: 'cosine',
+        final: 0.05,
+        weight_decay: 0.01,
+      }),
+    })
+    .prefault({}),
+  /** Who gives thinking rewards: a TRM trained in this run, the world's oracle, a TRM's folder, or nobody. */
+  judge: z
+    .union(
+      [
+        z.enum(['trm', 'oracle', 'none']),
+        z.strictObject({ model: z.string(), template: z.string().default(WORLD_JUDGE_TEMPLATE) }),
+      ],
+      {
+        error: 'must be trm, oracle, none, or {model: DIR}',
+      },
+    )
+    .default('trm'),
+  trm: z
+    .strictObject({
+      /** Responses a question, sampled from the policy at its start. */
+      samples: whole.default(2),
+      temperature: nonNegative.default(1),
+      /** The last share of the questions is kept for measuring reliability. */
+      held_out: z.number().gt(0).lt(1).default(0.2),
+      steps: whole.default(300),
+      batch: whole.default(32),
+      save_every: whole.default(150),
+      template: z.string().default(WORLD_JUDGE_TEMPLATE),
+      optimizer: optimizer({
+        learning_rate: 1e-3,
+        warmup: 20,
+        schedule: 'cosine',
+        final: 0.05,
+        weight_decay: 0.01,
+      }),
+    })
+    .prefault({}),
+  variant: variant.default('trust-grpo'),
+  /** Trained beside it from the same start. */
+  baselines: z.array(variant).default(['grpo']),
+  rl: z
+    .strictObject({
+      steps: whole.default(60),
+      prompts: whole.default(12),
+      samples: whole.default(8),
+      temperature: z.number().positive().default(1),
+      top_p: z.number().gt(0).max(1).default(1),
+      max_tokens: whole.default(26),
+      alpha: nonNegative.default(0.3),
+      kl_beta: nonNegative.default(0),
+      clip_low: z.number().min(0).max(1).default(0.2),
+      clip_high: nonNegative.default(0.2),
+      aggregation: names(aggregations).default('token_mean'),
+      scaling: names(scalings).default('paper'),
+      updates: whole.default(1),
+      min_coverage: z.number().min(0).max(1).default(0.5),
+      save_every: whole.default(20),
+      keep: whole.default(2),
+      optimizer: optimizer({
+        learning_rate: 4e-4,
+        warmup: 5,
+        schedule: 'constant',
+        final: 1,
+        weight_decay: 0,
+      }),
+    })
+    .prefault({}),
+  eval: z
+    .strictObject({
+      temperature: nonNegative.default(0),
+      max_tokens: whole.default(30),
+      /** At most so many questions of each file; null: all. */
+      limit: whole.nullable().default(null),
+    })
+    .prefault({}),
+});
+export type Recipe = z.infer<typeof Recipe>;
+
+/** Reads a recipe file (none: all defaults) and applies `key=value` settings. Throws InputError naming file and key. */
+export async function readRecipe(file: string | null, settings: readonly string[]): Promise<Recipe> {
+  let value: unknown = {};
+  if (file !== null) {
+    const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      throw new InputError(
+        `${file}: ${error.code === 'ENOENT' ? 'no such recipe; name a YAML file' : error.message}`,
+      );
+    });
+    value = parseYaml(text, file) ?? {};
+  }
+  const source = file ?? 'recipe';
+  if (typeof value !== 'object' || Array.isArray(value))
+    throw new InputError(`${source}: must hold keys and values, as docs/recipes.md says`);
+  for (const setting of settings) applySetting(value as Record<string, unknown>, setting);
+  return checkRecipe(value, source);
+}
+
+function parseYaml(text: string, file: string): unknown {
+  try {
+    return parse(text);
+  } catch (error) {
+    throw new InputError(`${file}: not valid YAML: ${(error as Error).message.split('\n')[0]}`);
+  }
+}
+
+/** `--set rl.steps=30`: the value is read as YAML. */
+function applySetting(recipe: Record<string, unknown>, setting: string): void {
+  const equals = setting.indexOf('=');
+  if (equals < 1) throw new InputError(`--set ${setting}: must be KEY=VALUE, for example rl.steps=30`);
+  const path = setting.slice(0, equals).split('.');
+  if (path.some((part) => part === '' || part === '__proto__'))
+    throw new InputError(`--set ${setting}: not a key`);
+  let at = recipe;
+  for (const part of path.slice(0, -1)) {
+    if (typeof at[part] !== 'object' || at[part] === null || Array.isArray(at[part])) at[part] = {};
+    at = at[part] as Record<string, unknown>;
+  }
+  at[path[path.length - 1]] = parseYaml(setting.slice(equals + 1), `--set ${setting.slice(0, equals)}`);
+}
+
+/** Validates a recipe. Throws InputError `SOURCE: key: …` in one line. */
+export function checkRecipe(value: unknown, source: string): Recipe {
+  const result = Recipe.safeParse(value);
+  if (!result.success) throw new InputError(`${source}: ${complaint(result.error.issues[0])}`);
+  const recipe = result.data;
+  checkTemplate(recipe.data.template, `${source}: data.template`);
+  checkTemplate(recipe.trm.template, `${source}: trm.template`);
+  const { hidden, heads, kv_heads, vision_hidden, vision_heads } = recipe.architecture;
+  const fits =
+    hidden % heads === 0 &&
+    heads % kv_heads === 0 &&
+    (hidden / heads) % 8 === 0 &&
+    vision_hidden % (4 * vision_heads) === 0;
+  if (!fits)
+    throw new InputError(
+      `${source}: architecture: heads must divide hidden into multiples of 8, kv_heads must divide heads, and 4·vision_heads must divide vision_hidden`,
+    );
+  if (recipe.rl.aggregation === 'dr_grpo' && recipe.rl.max_tokens < 1)
+    throw new InputError(`${source}: rl.max_tokens: must be positive`);
+  return recipe;
+}
+
+function complaint(issue: z.core.$ZodIssue): string {
+  const key = issue.path.join('.');
+  if (issue.code === 'unrecognized_keys') {
+    const where = issue.path.length > 0 ? `${key}.` : '';
+    const known = keysAt(issue.path);
+    const near = nearest(issue.keys[0], known);
+    return `${where}${issue.keys[0]}: unknown key; ${near ? `did you mean ${where}${near}?` : `known keys here: ${known.join(', ')}`}`;
+  }
+  return `${key}: ${issue.message}`;
+}
+
+/** Keys the schema knows at a path. */
+function keysAt(path: readonly PropertyKey[]): string[] {
+  let at: unknown = Recipe.parse({});
+  for (const part of path) at = (at as Record<PropertyKey, unknown>)?.[part];
+  return typeof at === 'object' && at !== null ? Object.keys(at) : [];
+}
+
+/** The known key that shares most letter pairs with a misspelt one, if it shares many. */
+function nearest(key: string, known: readonly string[]): string | null {
+  const pairs = (word: string) =>
+    new Set(Array.from({ length: word.length + 1 }, (_, i) => ` ${word} `.slice(i, i + 2)));
+  const mine = pairs(key);
+  const scored = known.map((name) => {
+    const theirs = pairs(name);
+    const common = [...mine].filter((p) => theirs.has(p)).length;
+    return { name, likeness: (2 * common) / (mine.size + theirs.size) };
+  });
+  const best = scored.sort((a, b) => b.likeness - a.likeness)[0];
+  return best && best.likeness > 0.5 ? best.name : null;
+}
+
+/** The recipe as YAML that `readRecipe` reads back to the same. */
+export function recipeYaml(recipe: Recipe): string {
+  return stringify(recipe);
+}

@@ -1,0 +1,137 @@
+/** A recipe run over its seeds: the run folder, the seeds one after another, the table and the report. */
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeFileWhole } from '../data/atomic.ts';
+import { InputError, Interrupted } from '../errors.ts';
+import type { Context, Reporter } from './context.ts';
+import { type Recipe, readRecipe, recipeYaml } from './recipe.ts';
+import { writeReport } from './report/write.ts';
+import type { ResultRow } from './results.ts';
+import { runSeed } from './run-seed.ts';
+
+/** The recipe of a run folder. */
+export const recipeFile = (dir: string) => join(dir, 'recipe.yaml');
+
+/** Makes a run folder and writes the recipe into it. Throws InputError where the folder is used already. */
+export async function newRunFolder(dir: string, recipe: Recipe): Promise<void> {
+  const used = await readdir(dir).catch(() => []);
+  if (used.length > 0) {
+    throw new InputError(
+      `${dir}: is not empty; add --resume to go on with the run in it, or name another folder`,
+    );
+  }
+  await mkdir(dir, { recursive: true });
+  await writeFileWhole(recipeFile(dir), recipeYaml(recipe));
+}
+
+/** The recipe of a run to go on with. Throws InputError where there is no run. */
+export async function resumedRecipe(dir: string): Promise<Recipe> {
+  if (!existsSync(recipeFile(dir)))
+    throw new InputError(`${dir}: no recipe.yaml in it; nothing to resume, leave out --resume`);
+  return readRecipe(recipeFile(dir), []);
+}
+
+/** A folder for a new run: runs/NAME, or the first of runs/NAME-2, runs/NAME-3 … that is free. */
+export function freeRunFolder(name: string): string {
+  for (let i = 1; ; i++) {
+    const dir = join('runs', i === 1 ? name : `${name}-${i}`);
+    if (!existsSync(dir)) return dir;
+  }
+}
+
+export interface RunResult {
+  rows: ResultRow[];
+  /** Path of report.html. */
+  report: string;
+}
+
+/** What the two tests are, said in the report of a run on the world's own questions. */
+const WORLD_SPLITS = {
+  id: 'The note in the question is right nine times in ten, as in training.',
+  ood: 'The same questions and pictures, but the note is drawn at random and says nothing.',
+};
+
+/** Runs what is not done yet in `dir`, seed after seed, and writes the report. Throws Interrupted after saving. */
+export async function runRecipe(
+  recipe: Recipe,
+  dir: string,
+  context: Omit<Context, 'prefix'>,
+): Promise<RunResult> {
+  const rows: ResultRow[] = [];
+  const several = recipe.seeds.length > 1;
+  for (const seed of recipe.seeds) {
+    const seedDir = several ? join(dir, `seed-${seed}`) : dir;
+    const prefix = several ? `seed ${seed} · ` : '';
+    const clock = await stopwatch(seedDir, context.reporter, prefix);
+    try {
+      merge(
+        rows,
+        await runSeed({
+          recipe,
+          seed,
+          dir: seedDir,
+          context: { ...context, reporter: clock.reporter, prefix },
+        }),
+      );
+    } catch (error) {
+      // a stage between two steps has nothing to save: what it has done so far is done again
+      if (context.signal.aborted && !(error instanceof Interrupted)) {
+        throw new Interrupted(`interrupted. Go on with: ${context.howToResume}`, { cause: error });
+      }
+      throw error;
+    } finally {
+      await clock.save();
+    }
+  }
+  const ofWorld = recipe.data.train === null;
+  const report = await writeReport(dir, { splits: ofWorld ? WORLD_SPLITS : undefined });
+  return { rows, report };
+}
+
+function merge(rows: ResultRow[], more: ResultRow[]): void {
+  for (const row of more) {
+    const known = rows.find((r) => r.variant === row.variant);
+    if (known) known.seeds.push(...row.seeds);
+    else rows.push(row);
+  }
+}
+
+interface Timing {
+  stage: string;
+  seconds: number;
+}
+
+/** A reporter that also notes how long each stage took, in timings.json; a resumed stage's times add up. */
+async function stopwatch(dir: string, reporter: Reporter, prefix: string) {
+  const file = join(dir, 'timings.json');
+  const timings: Timing[] = existsSync(file) ? JSON.parse(await readFile(file, 'utf8')) : [];
+  const started = new Map<string, number>();
+  const note = (stage: string) => {
+    const from = started.get(stage);
+    if (from === undefined) return;
+    started.delete(stage);
+    const seconds = Math.round(performance.now() - from) / 1000;
+    const name = stage.slice(prefix.length);
+    const known = timings.find((t) => t.stage === name);
+    if (known) known.seconds += seconds;
+    else timings.push({ stage: name, seconds });
+  };
+  return {
+    reporter: {
+      start: (stage: string, total: number, done?: number) => {
+        if (!started.has(stage)) started.set(stage, performance.now());
+        reporter.start(stage, total, done);
+      },
+      update: reporter.update.bind(reporter),
+      finish: (stage: string, summary?: string) => {
+        note(stage);
+        reporter.finish(stage, summary);
+      },
+    },
+    save: async () => {
+      for (const stage of [...started.keys()]) note(stage);
+      if (timings.length > 0) await writeFileWhole(file, `${JSON.stringify(timings)}\n`);
+    },
+  };
+}

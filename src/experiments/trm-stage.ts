@@ -1,0 +1,181 @@
+/** The Thinking Reward Model of a run: responses of the policy it will judge, scored by the oracle; training; reliability. */
+import { existsSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { writeFileWhole } from '../data/atomic.ts';
+import type { Chat } from '../data/chat.ts';
+import { readJsonlValues, writeJsonl } from '../data/jsonl.ts';
+import { openRecords, type Records } from '../data/reader.ts';
+import type { Engine } from '../engine/types.ts';
+import { RunError } from '../errors.ts';
+import { trainSft } from '../train/sft.ts';
+import { finishedCheckpoint } from '../train/stage.ts';
+import { checkpointJudge } from '../trm/checkpoint-judge.ts';
+import { collect, type ScoredResponse } from '../trm/collect.ts';
+import { trmLessons } from '../trm/lessons.ts';
+import { oracleJudge } from '../trm/oracle-judge.ts';
+import { type Reliability, reliability } from '../trm/reliability.ts';
+import { engineOf, type SeedRun, stageOf } from './context.ts';
+
+const dirOf = (run: SeedRun) => join(run.dir, 'trm');
+const files = (run: SeedRun) => ({
+  lessons: join(dirOf(run), 'responses.jsonl'),
+  heldOut: join(dirOf(run), 'held-out.jsonl'),
+  reliability: join(dirOf(run), 'reliability.json'),
+});
+
+/** Trains the TRM unless that has been done; returns its folder. `base`: the policy it starts from and will judge. */
+export async function trainTrm(run: SeedRun, base: string, chat: Chat, questions: Records): Promise<string> {
+  const { recipe, seed, context } = run;
+  const { steps, batch, template, optimizer, save_every } = recipe.trm;
+  const done = await finishedCheckpoint(dirOf(run), steps);
+  if (done && existsSync(files(run).reliability)) return done;
+
+  if (!existsSync(files(run).heldOut)) await collectLessons(run, base, chat, questions);
+  const rows = await readScored(files(run).lessons);
+  const engine = await engineOf(recipe, done ?? base, true);
+  const stage = stageOf(run, 'trm', dirOf(run), steps, save_every, 1, base);
+  try {
+    if (!done) {
+      const questionTemplate = recipe.data.template;
+      const lessons = trmLessons(rows, { chat, template, questionTemplate, batch, seed });
+      context.reporter.start(stage.label, steps);
+      await trainSft({
+        engine,
+        sources: { scores: lessons },
+        phases: [{ steps, cycle: ['scores'] }],
+        optimizer,
+        stage,
+      });
+    }
+    const measured = await reliability(judgeOf(run, engine, chat), await readScored(files(run).heldOut));
+    await writeReliability(run, { ...measured, on_trained_policy: null });
+    context.reporter.finish(
+      stage.label,
+      `agrees with the oracle on held-out responses: Spearman ${measured.spearman?.toFixed(2) ?? 'undefined'}`,
+    );
+  } finally {
+    await engine.dispose();
+  }
+  return (await finishedCheckpoint(dirOf(run), steps))!;
+}
+
+/** The TRM's reliability on the policy that it has trained, beside that on the one it was trained from. */
+export async function measureOnPolicy(run: SeedRun, policyDir: string, chat: Chat): Promise<void> {
+  const { recipe, context, seed } = run;
+  if (!existsSync(files(run).reliability)) return;
+  const known = await readReliability(run);
+  if (known.on_trained_policy) return;
+  // the same questions as the held-out responses were given to
+  const questions = await openRecords(files(run).heldOut);
+  const distinct = await distinctQuestions(questions);
+  const policy = await engineOf(recipe, policyDir, false);
+  const trm = await engineOf(recipe, (await finishedCheckpoint(dirOf(run), recipe.trm.steps))!, false);
+  try {
+    const rows = await collect(distinct, 0, distinct.length, {
+      ...collecting(run, policy, chat),
+      samples: 1,
+      seed: seed + 1,
+    });
+    await writeReliability(run, {
+      ...known,
+      on_trained_policy: await reliability(judgeOf(run, trm, chat), rows),
+    });
+  } finally {
+    await policy.dispose();
+    await trm.dispose();
+  }
+  context.signal.throwIfAborted();
+}
+
+/** The run's TRM on an engine, as a judge. */
+export function judgeOf({ recipe }: SeedRun, engine: Engine, chat: Chat) {
+  return checkpointJudge({
+    engine,
+    chat,
+    template: recipe.trm.template,
+    questionTemplate: recipe.data.template,
+  });
+}
+
+async function collectLessons(run: SeedRun, base: string, chat: Chat, questions: Records): Promise<void> {
+  const { recipe, context } = run;
+  const label = `${context.prefix}trm: collect responses`;
+  const policy = await engineOf(recipe, base, false);
+  try {
+    const kept = Math.max(1, Math.round(questions.length * (1 - recipe.trm.held_out)));
+    context.reporter.start(label, questions.length);
+    const report = (from: number) => ({
+      progress: (done: number) => context.reporter.update(label, from + done),
+    });
+    const lessons = await collect(questions, 0, kept, { ...collecting(run, policy, chat), ...report(0) });
+    const heldOut = await collect(questions, kept, questions.length, {
+      ...collecting(run, policy, chat),
+      ...report(kept),
+    });
+    if (lessons.length === 0 || heldOut.length === 0) {
+      throw new RunError(
+        `trm: the policy gave ${lessons.length} well-formed responses to learn from and ${heldOut.length} to hold out; it needs a longer cold start, or more questions (world.trm)`,
+      );
+    }
+    await writeScored(run, files(run).lessons, lessons);
+    await writeScored(run, files(run).heldOut, heldOut);
+    context.reporter.finish(label, `${lessons.length} to learn from, ${heldOut.length} held out`);
+  } finally {
+    await policy.dispose();
+  }
+}
+
+function collecting({ recipe, seed, context }: SeedRun, policy: Engine, chat: Chat) {
+  const { samples, temperature } = recipe.trm;
+  const { template } = recipe.data;
+  return {
+    policy,
+    annotator: oracleJudge,
+    chat,
+    template,
+    samples,
+    temperature,
+    maxTokens: recipe.rl.max_tokens,
+    seed,
+    signal: context.signal,
+  };
+}
+
+async function writeScored(run: SeedRun, file: string, rows: ScoredResponse[]): Promise<void> {
+  await writeJsonl(
+    file,
+    rows.map(({ record: { picture, source: _, ...record }, response, score }) => ({
+      ...record,
+      path: picture === null ? '' : relative(dirOf(run), picture),
+      response,
+      score,
+    })),
+  );
+}
+
+async function readScored(file: string): Promise<ScoredResponse[]> {
+  const records = await openRecords(file);
+  const rows = await Promise.all(Array.from({ length: records.length }, (_, i) => records.get(i)));
+  return rows.map((record) => ({ record, response: record.response!, score: record.score! }));
+}
+
+/** Each question once, though several responses to it stand in the file. */
+async function distinctQuestions(records: Records): Promise<Records> {
+  const first = new Map<string | number, number>();
+  for (let i = 0; i < records.length; i++) {
+    const { problem_id } = await records.get(i);
+    if (!first.has(problem_id)) first.set(problem_id, i);
+  }
+  const indices = [...first.values()];
+  return { ...records, length: indices.length, get: (i) => records.get(indices[i]) };
+}
+
+type ReliabilityFile = Reliability & { on_trained_policy: Reliability | null };
+
+async function writeReliability(run: SeedRun, value: ReliabilityFile): Promise<void> {
+  await writeFileWhole(files(run).reliability, `${JSON.stringify(value)}\n`);
+}
+
+async function readReliability(run: SeedRun): Promise<ReliabilityFile> {
+  return (await readJsonlValues(files(run).reliability))[0] as ReliabilityFile;
+}
