@@ -2,7 +2,7 @@
  * From a record to what a model reads and learns: the chat of a question by a recipe's template, and the completion
  * of supervised training with a weight a token.
  */
-import type { Prompt } from '../engine/types.ts';
+import type { Picture, Prompt } from '../engine/types.ts';
 import { InputError } from '../errors.ts';
 import { type Chat, type ChatMessage, chatPrompt } from './chat.ts';
 import { readPicture } from './images.ts';
@@ -49,9 +49,20 @@ export function questionMessages(record: LoadedRecord, template: string): ChatMe
   ];
 }
 
-/** The prompt of a record: its picture read, its chat rendered. Throws InputError naming the record or the picture. */
+/** The record's picture, or none. Throws InputError naming the record and the picture's file. */
+export async function recordPictures(record: LoadedRecord): Promise<Picture[]> {
+  if (record.picture === null) return [];
+  try {
+    return [await readPicture(record.picture)];
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    throw new InputError(`${record.source}: path: ${error.message}`, { cause: error });
+  }
+}
+
+/** The prompt of a record: its picture read, its chat rendered. Throws InputError naming the record. */
 export async function recordPrompt(chat: Chat, record: LoadedRecord, template: string): Promise<Prompt> {
-  const pictures = record.picture === null ? [] : [await readPicture(record.picture)];
+  const pictures = await recordPictures(record);
   return chatPrompt(chat, questionMessages(record, template), pictures, record.source);
 }
 

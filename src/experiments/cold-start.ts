@@ -6,7 +6,7 @@ import { orderedItems } from '../data/order.ts';
 import { recordCompletion, recordPrompt } from '../data/prompting.ts';
 import { openRecords } from '../data/reader.ts';
 import { type BatchSource, trainSft } from '../train/sft.ts';
-import { finishedCheckpoint } from '../train/stage.ts';
+import { finishedCheckpoint, stepsDone } from '../train/stage.ts';
 import { engineOf, type SeedRun, stageOf } from './context.ts';
 import { writeStartModel } from './start-model.ts';
 import type { WorldFiles } from './world-files.ts';
@@ -30,7 +30,7 @@ export async function coldStart(run: SeedRun, world: WorldFiles): Promise<string
   const engine = await engineOf(recipe, start, true);
   const stage = stageOf(run, 'cold-start', dir, steps, save_every, 1, start);
   try {
-    context.reporter.start(stage.label, steps);
+    context.reporter.start(stage.label, steps, await stepsDone(dir));
     await trainSft({ engine, sources, phases, optimizer, stage });
     context.reporter.finish(stage.label, `${engine.capabilities.parameters} parameters`);
   } finally {

@@ -1,6 +1,7 @@
 /** What a running experiment is given by whoever started it, and what every stage makes of it. */
 import { createLocalEngine } from '../engine/local/index.ts';
 import type { Engine } from '../engine/types.ts';
+import { Interrupted } from '../errors.ts';
 import type { Stage } from '../train/stage.ts';
 import type { Recipe } from './recipe.ts';
 
@@ -21,6 +22,11 @@ export interface Context {
   howToResume: string;
   /** Put before stage names, e.g. `seed 1 · `. */
   prefix: string;
+}
+
+/** Whether an error only says that work was stopped on request. */
+export function isInterruption(error: unknown): boolean {
+  return error instanceof Interrupted || (error instanceof Error && error.name === 'AbortError');
 }
 
 /** One seed under way. `dir` is its run folder. */

@@ -7,7 +7,7 @@ import { parse, stringify } from 'yaml';
 import { z } from 'zod';
 import { checkTemplate } from '../data/prompting.ts';
 import { InputError } from '../errors.ts';
-import { WORLD_JUDGE_TEMPLATE } from '../trm/prompt.ts';
+import { checkJudgeTemplate, WORLD_JUDGE_TEMPLATE } from '../trm/prompt.ts';
 import { scalings } from '../trust/advantage.ts';
 import { aggregations } from '../trust/loss.ts';
 import { type VariantName, variants } from '../trust/variants.ts';
@@ -249,7 +249,9 @@ export function checkRecipe(value: unknown, source: string): Recipe {
   if (!result.success) throw new InputError(`${source}: ${complaint(result.error.issues[0])}`);
   const recipe = result.data;
   checkTemplate(recipe.data.template, `${source}: data.template`);
-  checkTemplate(recipe.trm.template, `${source}: trm.template`);
+  checkJudgeTemplate(recipe.trm.template, `${source}: trm.template`);
+  if (typeof recipe.judge === 'object')
+    checkJudgeTemplate(recipe.judge.template, `${source}: judge.template`);
   const { hidden, heads, kv_heads, vision_hidden, vision_heads } = recipe.architecture;
   const fits =
     hidden % heads === 0 &&

@@ -10,11 +10,11 @@ import { openRecords, type Records } from '../data/reader.ts';
 import { evalFolder, readScores } from '../data/run-files.ts';
 import type { Scores } from '../data/run-folder.ts';
 import { evaluate } from '../eval/predict.ts';
-import { finishedCheckpoint } from '../train/stage.ts';
+import { finishedCheckpoint, stepsDone } from '../train/stage.ts';
 import { asksForThinking, trustGrpo } from '../train/trust-grpo.ts';
 import type { VariantName } from '../trust/variants.ts';
 import { coldStart } from './cold-start.ts';
-import { engineOf, type SeedRun, stageOf } from './context.ts';
+import { engineOf, isInterruption, type SeedRun, stageOf } from './context.ts';
 import { type JudgeMaker, judgeMaker } from './judges.ts';
 import type { ResultRow } from './results.ts';
 import { measureOnPolicy } from './trm-stage.ts';
@@ -66,7 +66,7 @@ async function prepareWorld(run: SeedRun): Promise<WorldFiles> {
   const files = worldFiles(dir);
   // written last of all
   if (existsSync(files.testOod)) return files;
-  const { reporter, prefix } = run.context;
+  const { reporter, prefix, signal } = run.context;
   const stage = `${prefix}world`;
   reporter.start(stage, 1);
   let total = 0;
@@ -78,6 +78,7 @@ async function prepareWorld(run: SeedRun): Promise<WorldFiles> {
       if (total === 0) reporter.start(stage, all);
       total = all;
       reporter.update(stage, done);
+      signal.throwIfAborted();
     },
   });
   reporter.finish(stage, `${total} pictures in ${dir}`);
@@ -135,7 +136,7 @@ async function trainVariant(
     const policy = await engineOf(recipe, base, true);
     const stage = stageOf(run, variant, dir, rl.steps, rl.save_every, rl.keep, base);
     try {
-      context.reporter.start(stage.label, rl.steps);
+      context.reporter.start(stage.label, rl.steps, await stepsDone(dir));
       const { chat, train } = sources;
       const settings = { ...rl, variant };
       await trustGrpo({
@@ -205,7 +206,10 @@ async function scored(
   return { variant, seeds: [{ seed, ...scores }] };
 }
 
-/** Runs two chains at once; when one fails or is interrupted, the other saves and stops too, and the first error is thrown. */
+/**
+ * Runs two chains at once; when one fails or is interrupted, the other saves and stops too. What went wrong first is
+ * thrown; that a chain was stopped counts only where nothing went wrong.
+ */
 async function sideBySide<A, B>(
   run: SeedRun,
   first: (run: SeedRun) => Promise<A>,
@@ -222,6 +226,6 @@ async function sideBySide<A, B>(
       return null;
     });
   const results = await Promise.all([guarded(first), guarded(second)]);
-  if (errors.length > 0) throw errors[0];
+  if (errors.length > 0) throw errors.find((error) => !isInterruption(error)) ?? errors[0];
   return results as [A, B];
 }

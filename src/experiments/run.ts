@@ -2,26 +2,37 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeFileWhole } from '../data/atomic.ts';
+import { writeError, writeFileWhole } from '../data/atomic.ts';
 import { InputError, Interrupted } from '../errors.ts';
-import type { Context, Reporter } from './context.ts';
+import { checkInputs } from './check-inputs.ts';
+import { type Context, isInterruption, type Reporter } from './context.ts';
 import { type Recipe, readRecipe, recipeYaml } from './recipe.ts';
 import { writeReport } from './report/write.ts';
 import type { ResultRow } from './results.ts';
 import { runSeed } from './run-seed.ts';
+import { resultsTable } from './table.ts';
 
 /** The recipe of a run folder. */
 export const recipeFile = (dir: string) => join(dir, 'recipe.yaml');
 
-/** Makes a run folder and writes the recipe into it. Throws InputError where the folder is used already. */
+/**
+ * Makes a run folder and writes the recipe into it. Throws InputError where the folder is used already or the recipe
+ * names something that cannot be used; nothing is left behind then.
+ */
 export async function newRunFolder(dir: string, recipe: Recipe): Promise<void> {
-  const used = await readdir(dir).catch(() => []);
+  const used = await readdir(dir).catch((error) => {
+    if (error.code === 'ENOTDIR') throw new InputError(`${dir}: is a file, or lies in one; name a folder`);
+    return [];
+  });
   if (used.length > 0) {
     throw new InputError(
       `${dir}: is not empty; add --resume to go on with the run in it, or name another folder`,
     );
   }
-  await mkdir(dir, { recursive: true });
+  await checkInputs(recipe);
+  await mkdir(dir, { recursive: true }).catch((error) => {
+    throw writeError(error, dir);
+  });
   await writeFileWhole(recipeFile(dir), recipeYaml(recipe));
 }
 
@@ -75,15 +86,17 @@ export async function runRecipe(
         }),
       );
     } catch (error) {
-      // a stage between two steps has nothing to save: what it has done so far is done again
-      if (context.signal.aborted && !(error instanceof Interrupted)) {
+      // what has gone wrong matters more than a stopwatch that cannot write either
+      await clock.save().catch(() => {});
+      // a stage that has no steps saves nothing: what it has done so far is done again
+      if (isInterruption(error) && !(error instanceof Interrupted)) {
         throw new Interrupted(`interrupted. Go on with: ${context.howToResume}`, { cause: error });
       }
       throw error;
-    } finally {
-      await clock.save();
     }
+    await clock.save();
   }
+  await writeFileWhole(join(dir, 'table.txt'), resultsTable(rows));
   const ofWorld = recipe.data.train === null;
   const report = await writeReport(dir, { splits: ofWorld ? WORLD_SPLITS : undefined });
   return { rows, report };

@@ -8,7 +8,7 @@ import { openRecords, type Records } from '../data/reader.ts';
 import type { Engine } from '../engine/types.ts';
 import { RunError } from '../errors.ts';
 import { trainSft } from '../train/sft.ts';
-import { finishedCheckpoint } from '../train/stage.ts';
+import { finishedCheckpoint, stepsDone } from '../train/stage.ts';
 import { checkpointJudge } from '../trm/checkpoint-judge.ts';
 import { collect, type ScoredResponse } from '../trm/collect.ts';
 import { trmLessons } from '../trm/lessons.ts';
@@ -38,7 +38,7 @@ export async function trainTrm(run: SeedRun, base: string, chat: Chat, questions
     if (!done) {
       const questionTemplate = recipe.data.template;
       const lessons = trmLessons(rows, { chat, template, questionTemplate, batch, seed });
-      context.reporter.start(stage.label, steps);
+      context.reporter.start(stage.label, steps, await stepsDone(dirOf(run)));
       await trainSft({
         engine,
         sources: { scores: lessons },

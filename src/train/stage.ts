@@ -109,6 +109,11 @@ async function save(stage: Stage, engine: Engine, step: number, position: number
   for (const { dir } of old) await rm(dir, { recursive: true, force: true });
 }
 
+/** Steps behind a stage's last checkpoint. */
+export async function stepsDone(stageDir: string): Promise<number> {
+  return (await latestCheckpoint(stageDir))?.step ?? 0;
+}
+
 /** The last checkpoint of a finished stage, or null where it has not finished. */
 export async function finishedCheckpoint(stageDir: string, steps: number): Promise<string | null> {
   const last = await latestCheckpoint(stageDir);

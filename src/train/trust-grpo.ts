@@ -74,7 +74,7 @@ export async function trustGrpo(options: RlOptions): Promise<void> {
     await writeRollouts(
       stage.dir,
       step,
-      groups.map((group) => rolloutRow(group, stage, step)),
+      groups.map((group) => rolloutRow(group, settings.variant, stage, step)),
     );
     await endStep(stage, policy, row, step * settings.prompts);
   }
@@ -226,12 +226,19 @@ async function updatePolicy(
     };
     const needsLogp = reference !== null || sampledLogp !== null;
     await policy.backward(sequences, needsLogp ? weigh : weigh(rows.map((r) => r.sample.logprobs)));
-    Object.assign(result, await policy.step(options));
+    const { gradNorm, applied } = await policy.step(options);
+    result.gradNorm = gradNorm;
+    result.applied &&= applied;
   }
   return result;
 }
 
-function rolloutRow({ record, responses, trust }: Group, stage: Stage, step: number): RolloutGroup {
+function rolloutRow(
+  { record, responses, trust }: Group,
+  variant: VariantName,
+  stage: Stage,
+  step: number,
+): RolloutGroup {
   return {
     step,
     problem_id: record.problem_id,
@@ -241,7 +248,7 @@ function rolloutRow({ record, responses, trust }: Group, stage: Stage, step: num
     solution: record.solution,
     mu_c: trust.muC,
     mu_w: trust.muW,
-    gamma: trust.gamma,
+    gamma: asksForThinking(variant) ? trust.gamma : null,
     anneal: trust.anneal,
     alpha: trust.alpha,
     tied: trust.tied !== null,

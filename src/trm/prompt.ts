@@ -3,13 +3,19 @@
  * `{problem}` and `{response}` are filled in; the judge never sees the solution.
  */
 import { type Chat, chatPrompt, picturePlaceholder } from '../data/chat.ts';
-import { readPicture } from '../data/images.ts';
-import { questionText } from '../data/prompting.ts';
+import { questionText, recordPictures } from '../data/prompting.ts';
 import type { LoadedRecord } from '../data/reader.ts';
 import type { Prompt } from '../engine/types.ts';
+import { InputError } from '../errors.ts';
 
 /** For models of the world's vocabulary: the turn that is judged, then the token that asks for a score. */
 export const WORLD_JUDGE_TEMPLATE = '{problem}<|im_start|>{response}<|im_end|><judge>';
+
+/** Throws InputError `KEY: …` for a template that leaves out what is to be judged. */
+export function checkJudgeTemplate(template: string, key: string): void {
+  for (const part of ['{problem}', '{response}'])
+    if (!template.includes(part)) throw new InputError(`${key}: must hold {problem} and {response}`);
+}
 
 /** The scores a TRM emits: 0.0, 0.1, … 1.0 (paper, section 3.2). */
 export const SCORES = Array.from({ length: 11 }, (_, tenths) => (tenths / 10).toFixed(1));
@@ -35,7 +41,7 @@ export async function judgePrompt(
   if (!canBeJudged(response)) return { failure: 'the response holds a picture placeholder' };
   const parts: Record<string, string> = { problem: questionText(record, questionTemplate), response };
   const text = template.replace(/\{(problem|response)\}/g, (_, name: string) => parts[name]);
-  const pictures = record.picture === null ? [] : [await readPicture(record.picture)];
+  const pictures = await recordPictures(record);
   const content =
     record.picture === null
       ? text
