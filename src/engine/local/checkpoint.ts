@@ -4,7 +4,7 @@
  */
 import { access, type FileHandle, mkdir, open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { InputError } from '../../errors.ts';
+import { InputError, RunError } from '../../errors.ts';
 import { parseCheckpointIndex } from '../../models/checkpoint-index.ts';
 import { configJson, parseConfig, type Qwen25VlConfig } from '../../models/qwen2-5-vl/config.ts';
 import { checkTensors } from '../../models/qwen2-5-vl/parameters.ts';
@@ -104,25 +104,38 @@ async function openTensors(file: string) {
   }
 }
 
-/** Writes config, processor and weights into `dir` (made if need be). The caller makes it atomic. */
+/** Writes config, processor and weights into `dir` (made if need be). The caller makes it atomic. Throws RunError. */
 export async function writeModel(
   dir: string,
   config: Qwen25VlConfig,
   processor: ProcessorConfig,
   store: ParameterStore,
 ): Promise<void> {
-  await mkdir(dir, { recursive: true });
-  await writeFile(join(dir, 'config.json'), `${JSON.stringify(configJson(config), null, 2)}\n`);
-  await writeFile(join(dir, PROCESSORS[0]), `${JSON.stringify(processorJson(processor), null, 2)}\n`);
-  await writeFile(join(dir, WEIGHTS), encodeFloats(tensors(store, { '': store.weights })));
+  await writeInto(dir, {
+    'config.json': `${JSON.stringify(configJson(config), null, 2)}\n`,
+    [PROCESSORS[0]]: `${JSON.stringify(processorJson(processor), null, 2)}\n`,
+    [WEIGHTS]: encodeFloats(tensors(store, { '': store.weights })),
+  });
 }
 
-/** Writes the AdamW moments and step count beside the weights. */
+async function writeInto(dir: string, files: Record<string, string | Iterable<Uint8Array>>): Promise<void> {
+  let file = dir;
+  try {
+    await mkdir(dir, { recursive: true });
+    for (const [name, content] of Object.entries(files)) {
+      file = join(dir, name);
+      await writeFile(file, content);
+    }
+  } catch (error) {
+    throw new RunError(`${file}: cannot be written (${(error as Error).message})`);
+  }
+}
+
+/** Writes the AdamW moments and step count beside the weights. Throws RunError. */
 export async function writeOptimizer(dir: string, store: ParameterStore): Promise<void> {
   requireTrainable(store);
-  await mkdir(dir, { recursive: true });
   const moments = tensors(store, { 'first.': store.firstMoment, 'second.': store.secondMoment });
-  await writeFile(join(dir, OPTIMIZER), encodeFloats(moments, { steps: String(store.steps) }));
+  await writeInto(dir, { [OPTIMIZER]: encodeFloats(moments, { steps: String(store.steps) }) });
 }
 
 /** Reads what `writeOptimizer` wrote. Throws InputError, before anything is changed, where it is of another model. */
