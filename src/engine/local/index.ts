@@ -31,11 +31,8 @@ interface Thread {
 }
 
 function startThread(): Thread {
-  const source = import.meta.url.endsWith('.ts');
-  const worker = new Worker(new URL(source ? './worker.ts' : './worker.js', import.meta.url), {
-    // from sources (tests), the thread needs the TypeScript loader too
-    execArgv: source ? ['--import', 'tsx'] : [],
-  });
+  const entry = import.meta.url.endsWith('.ts') ? './worker-from-source.mjs' : './worker.js';
+  const worker = new Worker(new URL(entry, import.meta.url));
   worker.unref();
   const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   let calls = 0;
