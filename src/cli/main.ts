@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { InputError, Interrupted, RunError } from '../errors.ts';
 import { register as doctor } from './doctor.ts';
+import { register as evaluate } from './eval.ts';
 import { register as reward } from './reward.ts';
+import { register as sample } from './sample.ts';
 import { register as train } from './train.ts';
 import { register as trust } from './trust.ts';
 import { register as world } from './world.ts';
@@ -23,7 +25,7 @@ export async function main(argv: string[]): Promise<number> {
     .version(version(), '--version', 'print the version')
     .exitOverride()
     .configureOutput({ writeErr: () => {} });
-  for (const register of [train, world, reward, trust, doctor]) register(program);
+  for (const register of [train, evaluate, sample, world, reward, trust, doctor]) register(program);
   if (argv.length === 0) {
     program.outputHelp();
     return 0;

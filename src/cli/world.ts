@@ -1,7 +1,7 @@
 /** `sophia world`: pictures and questions of a synthetic world, as PNG files and records. */
 import { type Command, Option } from 'commander';
-import { InputError } from '../errors.ts';
 import { TEMPLATES, type Template } from '../worlds/seeing/index.ts';
+import { wholeNumber } from './flags.ts';
 import { createProgress } from './progress.ts';
 
 const splits = ['train', 'test-id', 'test-ood'] as const;
@@ -58,11 +58,4 @@ async function world(flags: Flags): Promise<void> {
   } finally {
     progress.stop();
   }
-}
-
-function wholeNumber(flag: string, text: string, least: number): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least)
-    throw new InputError(`${flag} ${text}: must be a whole number from ${least} on`);
-  return value;
 }

@@ -37,6 +37,18 @@ export interface SampleOptions {
   keys?: number[];
   /** Token ids that end a response; they are part of it. */
   stop: number[];
+  /**
+   * Told every token, once, in the order of its response, before `sample` resolves; as soon as it is drawn where the
+   * engine can.
+   */
+  onToken?: (drawn: DrawnToken) => void;
+}
+
+/** A token of response `sample` to prompt `prompt` (both as in the result). */
+export interface DrawnToken {
+  prompt: number;
+  sample: number;
+  token: number;
 }
 
 export interface Sample {

@@ -20,8 +20,8 @@ const COLUMNS: readonly { head: string; split: Split; key: Measure['key'] }[] = 
   { head: 'thinking\nquality OOD', split: 'ood', key: 'quality' },
 ];
 
-// Three rules and nothing else: above, under the head, below.
-const RULES = {
+/** Lines of a table: three rules and nothing else, above, under the head, below. */
+export const RULES = {
   top: '─',
   'top-mid': '─',
   'top-left': '',

@@ -4,7 +4,7 @@
  */
 import type * as ort from 'onnxruntime-node';
 import { mropeRows } from '../../models/qwen2-5-vl/positions.ts';
-import type { Prompt, Sample, SampleOptions } from '../types.ts';
+import type { DrawnToken, Prompt, Sample, SampleOptions } from '../types.ts';
 import { packPictures, packText, type Row, rowOf } from './batch.ts';
 import { featureFeeds, type LocalModel } from './model.ts';
 import { keyedUniform } from './random.ts';
@@ -22,7 +22,12 @@ export async function sample(
   const perBatch = Math.max(1, Math.floor(ROWS / options.samples));
   for (let from = 0; from < prompts.length; from += perBatch) {
     const keys = prompts.map((_, i) => options.keys?.[i] ?? i).slice(from, from + perBatch);
-    results.push(...(await sampleBatch(model, prompts.slice(from, from + perBatch), keys, options)));
+    const { onToken } = options;
+    const shifted = onToken && {
+      onToken: (drawn: DrawnToken) => onToken({ ...drawn, prompt: from + drawn.prompt }),
+    };
+    const batch = prompts.slice(from, from + perBatch);
+    results.push(...(await sampleBatch(model, batch, keys, { ...options, ...shifted })));
   }
   return results;
 }
@@ -57,6 +62,11 @@ async function sampleBatch(
       const { token, logprob } = pick(scores.subarray(at, at + vocabulary), options, row.draw(step));
       row.sample.tokens.push(token);
       row.sample.logprobs.push(logprob);
+      options.onToken?.({
+        prompt: Math.floor(i / options.samples),
+        sample: i % options.samples,
+        token,
+      });
       if (!stop.has(token)) return;
       row.done = true;
       row.sample.finish = 'stop';

@@ -6,7 +6,15 @@
 import type { Qwen25VlConfig } from '../../models/qwen2-5-vl/config.ts';
 import { initialise } from '../../models/qwen2-5-vl/initialise.ts';
 import { smallPictureProcessor } from '../../models/qwen2-5-vl/processor.ts';
-import type { Capabilities, LogprobOptions, Prompt, SampleOptions, Sequence, StepOptions } from '../types.ts';
+import type {
+  Capabilities,
+  DrawnToken,
+  LogprobOptions,
+  Prompt,
+  SampleOptions,
+  Sequence,
+  StepOptions,
+} from '../types.ts';
 import { adamWStep } from './adamw.ts';
 import { readModelConfig, readOptimizer, readWeights, writeModel, writeOptimizer } from './checkpoint.ts';
 import { sample } from './decode.ts';
@@ -36,7 +44,10 @@ function modelOf(handle: number): LocalModel {
   return model;
 }
 
-/** The operations a proxy may call, by name. Arguments and results cross the thread border as plain data. */
+/**
+ * The operations a proxy may call, by name. Arguments and results cross the thread border as plain data; a function as
+ * last argument is the worker's own, what it is given becomes an event of the call.
+ */
 export const OPERATIONS = {
   async create({
     source,
@@ -66,8 +77,12 @@ export const OPERATIONS = {
     model.store.weights.set(from.store.weights);
     return keep(model, options);
   },
-  sample: (handle: number, prompts: Prompt[], options: SampleOptions) =>
-    sample(modelOf(handle), prompts, options),
+  sample: (
+    handle: number,
+    prompts: Prompt[],
+    options: Omit<SampleOptions, 'onToken'>,
+    onToken?: (drawn: DrawnToken) => void,
+  ) => sample(modelOf(handle), prompts, { ...options, onToken }),
   logprobs: (handle: number, sequences: Sequence[], options: LogprobOptions) =>
     logprobs(modelOf(handle), sequences, options),
   backward: (handle: number, sequences: Sequence[], weights: number[][]) =>

@@ -4,7 +4,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { InputError, RunError } from '../../errors.ts';
-import type { Capabilities, Engine, Weights } from '../types.ts';
+import type { Capabilities, DrawnToken, Engine, Weights } from '../types.ts';
 import type { LocalOptions, OPERATIONS } from './host.ts';
 import type { Call, Reply } from './worker.ts';
 
@@ -25,16 +25,28 @@ export async function createLocalEngine(options: LocalOptions): Promise<Engine> 
 
 interface Thread {
   call<K extends keyof Operations>(operation: K, ...args: Parameters<Operations[K]>): Promise<Result<K>>;
+  /** The same for the operation that tells of itself while it runs. */
+  listen(
+    onToken: (drawn: DrawnToken) => void,
+    operation: 'sample',
+    ...args: Parameters<Operations['sample']>
+  ): Promise<Result<'sample'>>;
   stop(): Promise<void>;
   /** Whether it was stopped, or broke down; every call fails then. */
   ended(): boolean;
+}
+
+interface Waiting {
+  resolve: (value: unknown) => void;
+  reject: (error: Error) => void;
+  listener: ((event: never) => void) | null;
 }
 
 function startThread(): Thread {
   const entry = import.meta.url.endsWith('.ts') ? './worker-from-source.mjs' : './worker.js';
   const worker = new Worker(new URL(entry, import.meta.url));
   worker.unref();
-  const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
+  const waiting = new Map<number, Waiting>();
   let calls = 0;
   let ended: Error | null = null;
   const end = (error: Error) => {
@@ -44,6 +56,10 @@ function startThread(): Thread {
   };
   worker.on('message', (reply: Reply) => {
     const call = waiting.get(reply.id);
+    if ('event' in reply) {
+      call?.listener?.(reply.event as never);
+      return;
+    }
     waiting.delete(reply.id);
     if (waiting.size === 0) worker.unref();
     if ('error' in reply) call?.reject(revive(reply.error));
@@ -53,14 +69,16 @@ function startThread(): Thread {
   worker.on('exit', (code) =>
     end(new RunError(`the engine's thread ended (exit code ${code}); it may have run out of memory`)),
   );
+  const send = <T>(listener: Waiting['listener'], operation: keyof Operations, args: unknown[]): Promise<T> =>
+    new Promise((resolve, reject) => {
+      if (ended) return reject(ended);
+      worker.ref();
+      waiting.set(++calls, { resolve: resolve as (value: unknown) => void, reject, listener });
+      worker.postMessage({ id: calls, operation, args, events: listener !== null } satisfies Call);
+    });
   return {
-    call: (operation, ...args) =>
-      new Promise((resolve, reject) => {
-        if (ended) return reject(ended);
-        worker.ref();
-        waiting.set(++calls, { resolve: resolve as (value: unknown) => void, reject });
-        worker.postMessage({ id: calls, operation, args } satisfies Call);
-      }),
+    call: (operation, ...args) => send(null, operation, args),
+    listen: (onToken, operation, ...args) => send(onToken, operation, args),
     stop: async () => {
       end(new Error('this engine was disposed of'));
       await worker.terminate();
@@ -78,7 +96,10 @@ function revive({ kind, message, stack }: Extract<Reply, { error: unknown }>['er
 function proxy(thread: Thread, handle: number, capabilities: Capabilities, ownsThread: boolean): Engine {
   return {
     capabilities,
-    sample: (prompts, options) => thread.call('sample', handle, prompts, options),
+    sample: (prompts, { onToken, ...options }) =>
+      onToken
+        ? thread.listen(onToken, 'sample', handle, prompts, options)
+        : thread.call('sample', handle, prompts, options),
     logprobs: (sequences, options = {}) => thread.call('logprobs', handle, sequences, options),
     async backward(sequences, weights: Weights) {
       if (typeof weights !== 'function') return thread.call('backward', handle, sequences, weights);

@@ -7,9 +7,12 @@ export interface Call {
   id: number;
   operation: keyof typeof OPERATIONS;
   args: unknown[];
+  /** Whether the caller wants to hear of the operation while it runs. */
+  events: boolean;
 }
 
 export type Reply = { id: number } & (
+  | { event: unknown }
   | { value: unknown }
   | { error: { kind: 'input' | 'run' | 'other'; message: string; stack?: string } }
 );
@@ -19,11 +22,12 @@ parentPort!.on('message', (call: Call) => {
   queue = queue.then(() => answer(call));
 });
 
-async function answer({ id, operation, args }: Call): Promise<void> {
+async function answer({ id, operation, args, events }: Call): Promise<void> {
   let reply: Reply;
   try {
     const run = OPERATIONS[operation] as (...args: unknown[]) => Promise<unknown>;
-    reply = { id, value: await run(...args) };
+    const tell = (event: unknown) => parentPort!.postMessage({ id, event } satisfies Reply);
+    reply = { id, value: await run(...args, ...(events ? [tell] : [])) };
   } catch (error) {
     const { message, stack } = error as Error;
     const kind =

@@ -1,0 +1,41 @@
+/** Values of flags as numbers, and what commands that ask a checkpoint have in common. */
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { InputError } from '../errors.ts';
+
+/** Throws InputError `FLAG VALUE: …`. */
+export function wholeNumber(flag: string, text: string, least: number): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least)
+    throw new InputError(`${flag} ${text}: must be a whole number from ${least} on`);
+  return value;
+}
+
+/** A number from 0 on. Throws InputError `FLAG VALUE: …`. */
+export function notNegative(flag: string, text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value) || value < 0)
+    throw new InputError(`${flag} ${text}: must be a number from 0 on`);
+  return value;
+}
+
+/** The folder of `--model`. Throws InputError for a URL, and for what is no model folder. */
+export function modelFolder(model: string): string {
+  const wrong = (what: string) => new InputError(`--model ${model}: ${what}`);
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(model))
+    throw wrong('models behind a URL cannot be asked yet; give the folder of a checkpoint');
+  const has = (name: string) => existsSync(join(model, name));
+  if (!has('.')) throw wrong('no such folder');
+  if (has('config.json')) return model;
+  throw wrong(
+    has('checkpoints')
+      ? 'is a run or a stage of one; give one of the folders in its checkpoints/'
+      : 'holds no config.json; give a Hugging Face model folder (config.json, *.safetensors, tokenizer.json)',
+  );
+}
+
+/** `--threads`, or all cores. */
+export function threadsOf(text: string | undefined): number {
+  return text === undefined ? availableParallelism() : wholeNumber('--threads', text, 1);
+}

@@ -1,0 +1,53 @@
+/** The scores of one model on one split, for the terminal. */
+import Table from 'cli-table3';
+import type { Scores } from '../data/run-folder.ts';
+import { fixed } from '../experiments/stats.ts';
+import { RULES } from '../experiments/table.ts';
+
+const figure = (value: number | null) => (value === null ? '–' : fixed(value, 2));
+
+/** All together and by type of question; by style of reasoning where an oracle could tell. Ends with a newline. */
+export function scoresTable(scores: Scores): string {
+  const { accuracy, quality, flawed_right, reliability_conditioned_accuracy } = scores;
+  const judged = quality !== null;
+  const row = (name: string, s: Omit<Scores['by_type'][string], never>) => [
+    name,
+    String(s.n),
+    figure(s.accuracy),
+    ...(judged ? [figure(s.reliability_conditioned_accuracy), figure(s.quality)] : []),
+  ];
+  const types = table(
+    ['type', 'n', 'accuracy', ...(judged ? ['right and\nsound', 'thinking\nquality'] : [])],
+    [
+      row('all', { n: scores.n, accuracy, quality, reliability_conditioned_accuracy }),
+      ...Object.entries(scores.by_type).map(([name, some]) => row(name, some)),
+    ],
+  );
+  const styles =
+    scores.by_style &&
+    table(
+      ['style', 'share', 'accuracy'],
+      Object.entries(scores.by_style).map(([name, s]) => [name, figure(s.share), figure(s.accuracy)]),
+    );
+  const decoding = scores.temperature === 0 ? 'greedy' : `temperature ${scores.temperature}`;
+  const notes = [
+    ...(judged
+      ? [`flawed-right ${figure(flawed_right)} (right answers whose reasoning scores below 0.5)`]
+      : []),
+    `broken format ${figure(scores.broken_format)}, cut off ${figure(scores.truncated)}`,
+    `${scores.split}, ${decoding}`,
+  ];
+  return `${[types, ...(styles ? [styles] : []), `${notes.join('; ')}.`].join('\n')}\n`;
+}
+
+function table(head: string[], rows: string[][]): string {
+  const made = new Table({
+    chars: RULES,
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0, compact: true },
+    head,
+    colWidths: [24, ...head.slice(1).map(() => 12)],
+    colAligns: ['left', ...head.slice(1).map(() => 'right' as const)],
+  });
+  made.push(...rows);
+  return made.toString();
+}

@@ -1,0 +1,147 @@
+/** `sophia eval` from outside: a checkpoint on records of a world and on others. */
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Scores } from '../../src/data/run-folder.ts';
+import { writeStartModel } from '../../src/experiments/start-model.ts';
+import { hubModel, smallest, sophia } from './sophia.ts';
+
+let folder: string;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'sophia-eval-'));
+  await writeStartModel(join(folder, 'model'), smallest, 0);
+  await sophia(folder, 'world', '--count', '12', '--split', 'test-ood', '--out', 'world');
+  const question = { data_type: 'text', problem_type: 'numerical', data_source: 'school' };
+  const rows = ['2', '3', '5'].map((n, i) => ({
+    ...question,
+    problem_id: i,
+    problem: `${n} + ${n}`,
+    solution: `<answer>${2 * Number(n)}</answer>`,
+  }));
+  writeFileSync(join(folder, 'sums.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+}, 60_000);
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const evaluate = (...args: string[]) =>
+  sophia(folder, 'eval', '--model', 'model', '--max-tokens', '8', ...args);
+const predictions = (dir: string) =>
+  readFileSync(join(folder, dir, 'predictions.jsonl'), 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+
+describe('sophia eval', () => {
+  it("judges a world's records by the oracle; scores.json and --json say the same", async () => {
+    const { code, stdout } = await evaluate('--data', 'world', '--out', 'scored', '--json');
+    expect(code).toBe(0);
+    const scores = Scores.parse(JSON.parse(stdout));
+    expect(JSON.parse(readFileSync(join(folder, 'scored/scores.json'), 'utf8'))).toEqual(scores);
+    expect(scores).toMatchObject({ model: 'model', split: 'test-ood', n: 12, temperature: 0 });
+    expect(Object.values(scores.by_type).map(({ n }) => n)).toEqual([2, 2, 2, 2, 2, 2]);
+    expect(scores.quality).not.toBeNull();
+    const rows = predictions('scored');
+    expect(rows).toHaveLength(12);
+    for (const row of rows) expect(row.oracle.score).toBe(row.format_ok ? expect.any(Number) : 0);
+  });
+
+  it('judges other records by exact match alone, with a template of their own', async () => {
+    const args = ['--data', 'sums.jsonl', '--out', 'sums', '--template', 'how many ? {problem}', '--json'];
+    const scores = Scores.parse(JSON.parse((await evaluate(...args)).stdout));
+    expect(scores).toMatchObject({ split: 'sums', n: 3, quality: null, flawed_right: null, by_style: null });
+    expect(Object.keys(scores.by_type)).toEqual(['school']);
+  });
+
+  it('prints a table by type and by style, and where the files are', async () => {
+    const { code, stdout } = await evaluate('--data', 'world');
+    expect(code).toBe(0);
+    for (const name of ['all', 'seeing/count', 'seeing/text', 'broken'])
+      expect(stdout).toMatch(new RegExp(`^${name} +\\d`, 'm'));
+    expect(stdout).toMatch(/Predictions and scores: eval\/model-test-ood\n$/);
+    const again = await evaluate('--data', 'world', '--limit', '1');
+    expect(again.stdout).toMatch(/Predictions and scores: eval\/model-test-ood-2\n$/);
+    expect(predictions('eval/model-test-ood')).toHaveLength(12);
+    expect(predictions('eval/model-test-ood-2')).toHaveLength(1);
+  });
+
+  it('chooses a file of a folder by its split', async () => {
+    mkdirSync(join(folder, 'data'), { recursive: true });
+    writeFileSync(join(folder, 'data/sums.jsonl'), readFileSync(join(folder, 'sums.jsonl')));
+    const { stdout } = await evaluate('--data', 'data', '--split', 'sums', '--out', 'by-split', '--json');
+    expect(JSON.parse(stdout)).toMatchObject({ split: 'sums', n: 3 });
+  });
+
+  it('draws by seed where the temperature is not 0', async () => {
+    const responses = async (out: string, seed: string) => {
+      await evaluate('--data', 'world', '--temperature', '1', '--seed', seed, '--out', out);
+      return predictions(out).map(({ response }) => response);
+    };
+    const first = await responses('seed-1', '1');
+    expect(await responses('seed-1-again', '1')).toEqual(first);
+    expect(await responses('seed-2', '2')).not.toEqual(first);
+  });
+
+  it('asks a model from a hub', async () => {
+    const { code, stdout } = await sophia(
+      folder,
+      ...['eval', '--model', hubModel, '--data', 'sums.jsonl', '--max-tokens', '4', '--out', 'hub', '--json'],
+    );
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ n: 3, broken_format: 1, truncated: 1, accuracy: 0 });
+  });
+});
+
+describe('wrong input ends with exit code 2, one line, and nothing written', () => {
+  it.each([
+    ['no data', [], /^--data: missing; name a file of records$/],
+    ['a benchmark', ['--benchmark', 'mmmu'], /^--benchmark mmmu: benchmarks cannot be run yet; .* --data$/],
+    ['no such file', ['--data', 'no.jsonl'], /^no\.jsonl: cannot read: no such file$/],
+    [
+      'no records in a folder',
+      ['--data', 'model'],
+      /^model: holds no records\.jsonl; give a file of records/,
+    ],
+    ['several files in a folder', ['--data', 'many'], /^many: holds no records\.jsonl; choose .*: id, ood$/],
+    [
+      'records of another split',
+      ['--data', 'world', '--split', 'test-id'],
+      /^--split test-id: world\/records\.jsonl holds only test-ood$/,
+    ],
+    ['a cut line', ['--data', 'cut.jsonl'], /^cut\.jsonl:1: not valid JSON/],
+    ['a template without the question', ['--data', 'world', '--template', 'hi'], /^--template: must hold/],
+    ['a used folder', ['--data', 'world', '--out', 'used'], /^--out used: is used already; name another/],
+    ['no questions', ['--data', 'world', '--limit', '0'], /^--limit 0: must be a whole number from 1 on$/],
+    ['a URL', ['--data', 'world', '--model', 'http://localhost:1'], /^--model http:.*cannot be asked yet/],
+  ])('%s', async (_what, args, line) => {
+    mkdirSync(join(folder, 'many'), { recursive: true });
+    for (const name of ['id', 'ood']) writeFileSync(join(folder, `many/${name}.jsonl`), '');
+    writeFileSync(join(folder, 'cut.jsonl'), '{"problem_id": 1,');
+    mkdirSync(join(folder, 'used'), { recursive: true });
+    writeFileSync(join(folder, 'used/mine'), '');
+    const { code, stdout, stderr } = await evaluate('--out', 'new', ...args);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/^[^\n]+\n$/);
+    expect(stderr.trimEnd()).toMatch(line);
+    expect(existsSync(join(folder, 'new'))).toBe(false);
+    expect(readdirSync(join(folder, 'used'))).toEqual(['mine']);
+  });
+
+  it('a checkpoint that lacks a tensor', async () => {
+    mkdirSync(join(folder, 'lame'), { recursive: true });
+    for (const name of readdirSync(join(folder, 'model')))
+      if (name !== 'model.safetensors')
+        writeFileSync(join(folder, 'lame', name), readFileSync(join(folder, 'model', name)));
+    const { code, stderr } = await evaluate('--data', 'world', '--model', 'lame', '--out', 'new');
+    expect(code).toBe(2);
+    expect(stderr.trimEnd().split('\n').at(-1)).toMatch(/^lame\/model\.safetensors: /);
+    expect(existsSync(join(folder, 'new'))).toBe(false);
+  });
+});
