@@ -5,6 +5,8 @@ export default defineConfig({
     include: ['test/slow/**/*.test.ts'],
     testTimeout: 900_000,
     hookTimeout: 900_000,
+    // One file after another; within a file, as many runs at once as keep two cores busy.
     fileParallelism: false,
+    maxConcurrency: 2,
   },
 });

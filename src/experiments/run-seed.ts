@@ -68,7 +68,6 @@ async function prepareWorld(run: SeedRun): Promise<WorldFiles> {
   if (existsSync(files.testOod)) return files;
   const { reporter, prefix, signal } = run.context;
   const stage = `${prefix}world`;
-  reporter.start(stage, 1);
   let total = 0;
   await writeWorld({
     dir,

@@ -83,7 +83,7 @@ export async function trainSft({ engine, sources, phases, optimizer, stage }: Sf
 }
 
 /** The kind of each step, and how many batches of that kind came before. */
-function planOf(phases: readonly Phase[]): { kind: string; k: number }[] {
+export function planOf(phases: readonly Phase[]): { kind: string; k: number }[] {
   const counts: Record<string, number> = {};
   return phases.flatMap(({ steps, cycle }) =>
     Array.from({ length: steps }, (_, i) => {

@@ -1,5 +1,6 @@
 /** How far a judge can be trusted: its scores against an annotator's on the same responses. */
 
+import { mean } from '../data/shares.ts';
 import { outcomeReward } from '../rewards/outcome.ts';
 import type { ScoredResponse } from './collect.ts';
 import type { Judge } from './judge.ts';
@@ -9,8 +10,8 @@ export interface Reliability {
   n: number;
   /** Rank correlation (ties get the mean rank); null where one side is constant. */
   spearman: number | null;
-  /** Mean absolute difference. */
-  mae: number;
+  /** Mean absolute difference; null where nothing was scored. */
+  mae: number | null;
   /** Probability that a sound response (annotated ≥ 0.5) is scored above a flawed one; null where there is only one kind. */
   auc_sound: number | null;
   /** The same for right answers above wrong ones. */
@@ -31,7 +32,7 @@ export async function reliability(judge: Judge, rows: readonly ScoredResponse[])
   return {
     n: both.length,
     spearman: spearman(judged, annotated),
-    mae: both.reduce((sum, row) => sum + Math.abs(row.judged - row.score), 0) / Math.max(1, both.length),
+    mae: both.length > 0 ? mean(both.map((row) => Math.abs(row.judged - row.score))) : null,
     auc_sound: auc(
       judged,
       annotated.map((score) => score >= 0.5),
@@ -68,7 +69,6 @@ function ranks(values: readonly number[]): number[] {
 }
 
 function pearson(a: readonly number[], b: readonly number[]): number | null {
-  const mean = (x: readonly number[]) => x.reduce((s, v) => s + v, 0) / x.length;
   const [ma, mb] = [mean(a), mean(b)];
   let [ab, aa, bb] = [0, 0, 0];
   a.forEach((v, i) => {

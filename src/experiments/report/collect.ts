@@ -156,7 +156,7 @@ async function split(stage: string, wanted: Split): Promise<Scores | null> {
 const ReliabilityFile = z.looseObject({
   spearman: z.number().nullable(),
   auc_sound: z.number().nullable(),
-  mae: z.number(),
+  mae: z.number().nullable(),
   n: z.number(),
 });
 

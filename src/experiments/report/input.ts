@@ -28,7 +28,7 @@ export interface Reliability {
   spearman: number | null;
   /** Area under the ROC curve for telling sound reasoning (oracle score ≥ 0.5) from flawed; null where there is only one kind. */
   auc_sound: number | null;
-  mae: number;
+  mae: number | null;
   n: number;
 }
 
