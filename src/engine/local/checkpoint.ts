@@ -52,7 +52,7 @@ export async function readModelConfig(
   throw new InputError(`${join(dir, PROCESSORS[0])}: not found; copy it from the model's repository`);
 }
 
-/** Fills the store's weights from a folder's safetensors. Throws InputError: missing file, tensor or wrong shape, before anything is changed. */
+/** Fills the store's weights from a folder's safetensors. Throws InputError: missing file, tensor or wrong shape, before anything is changed; NaN or infinity, on the way. */
 export async function readWeights(dir: string, config: Qwen25VlConfig, store: ParameterStore): Promise<void> {
   const shards = (await exists(join(dir, INDEX)))
     ? [...parseCheckpointIndex(await readFile(join(dir, INDEX), 'utf8'), join(dir, INDEX)).keys()]
@@ -74,11 +74,23 @@ export async function readWeights(dir: string, config: Qwen25VlConfig, store: Pa
     }
     for (const [name, stored] of storedNames) {
       const { read, entry, file } = where.get(stored)!;
-      view(store, store.weights, name).set(await readTensor(read, entry, file));
+      const data = await readTensor(read, entry, file);
+      if (!allFinite(data))
+        throw new InputError(
+          `${file}: the tensor ${entry.name} holds NaN or infinity; the training that wrote it had diverged, take an earlier checkpoint`,
+        );
+      view(store, store.weights, name).set(data);
     }
   } finally {
     for (const { handle } of open) await handle.close();
   }
+}
+
+function allFinite(values: Float32Array): boolean {
+  let sum = 0;
+  // 0 for a finite value, NaN for any other
+  for (let i = 0; i < values.length; i++) sum += values[i] * 0;
+  return sum === 0;
 }
 
 async function openTensors(file: string) {

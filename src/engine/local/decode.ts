@@ -3,6 +3,7 @@
  * samples; every row then grows its own part of the cache, so that rows of different lengths need no padding mask.
  */
 import type * as ort from 'onnxruntime-node';
+import { RunError } from '../../errors.ts';
 import { mropeRows } from '../../models/qwen2-5-vl/positions.ts';
 import type { DrawnToken, Prompt, Sample, SampleOptions } from '../types.ts';
 import { packPictures, packText, type Row, rowOf } from './batch.ts';
@@ -161,6 +162,7 @@ async function decodeStep(
 /**
  * One token from logits: greedy at temperature 0, else by inverse distribution function at `u`, within the smallest
  * set of tokens that holds `topP` of the probability. The log-probability is that after temperature, before top-p.
+ * Throws RunError where logits are not finite.
  */
 export function pick(logits: Float32Array, options: { temperature: number; topP?: number }, u: number) {
   const scale = options.temperature > 0 ? 1 / options.temperature : 1;
@@ -169,6 +171,7 @@ export function pick(logits: Float32Array, options: { temperature: number; topP?
   const top = logits[best] * scale;
   let sum = 0;
   for (let i = 0; i < logits.length; i++) sum += Math.exp(logits[i] * scale - top);
+  if (!Number.isFinite(sum)) throw new RunError('the model gives no finite probabilities; it has diverged');
   const logprob = (token: number) => logits[token] * scale - top - Math.log(sum);
   if (options.temperature === 0) return { token: best, logprob: logprob(best) };
   const topP = options.topP ?? 1;
