@@ -75,7 +75,11 @@ export const Recipe = z.strictObject({
     .regex(/^[\w.-]+$/, 'may hold letters, digits, dots, dashes and underscores')
     .default('quickstart'),
   /** One full run each. */
-  seeds: z.array(count).min(1, 'needs at least one seed').default([0]),
+  seeds: z
+    .array(count)
+    .min(1, 'needs at least one seed')
+    .refine((all) => new Set(all).size === all.length, 'names a seed twice')
+    .default([0]),
   /** Folder of a Qwen2.5-VL checkpoint to start from; null: a small model made from nothing. */
   model: z.string().nullable().default(null),
   architecture,
@@ -207,9 +211,11 @@ export async function readRecipe(file: string | null, settings: readonly string[
   let value: unknown = {};
   if (file !== null) {
     const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-      throw new InputError(
-        `${file}: ${error.code === 'ENOENT' ? 'no such recipe; name a YAML file' : error.message}`,
-      );
+      const reasons: Record<string, string> = {
+        ENOENT: 'no such recipe; name a YAML file',
+        EISDIR: 'is a folder; name a YAML file',
+      };
+      throw new InputError(`${file}: ${reasons[error.code ?? ''] ?? error.message}`);
     });
     value = parseYaml(text, file) ?? {};
   }
@@ -222,9 +228,11 @@ export async function readRecipe(file: string | null, settings: readonly string[
 
 function parseYaml(text: string, file: string): unknown {
   try {
-    return parse(text);
+    return parse(text, { logLevel: 'error' });
   } catch (error) {
-    throw new InputError(`${file}: not valid YAML: ${(error as Error).message.split('\n')[0]}`);
+    throw new InputError(
+      `${file}: not valid YAML: ${(error as Error).message.split('\n')[0].replace(/:$/, '')}`,
+    );
   }
 }
 
@@ -275,7 +283,7 @@ function complaint(issue: z.core.$ZodIssue): string {
     const near = nearest(issue.keys[0], known);
     return `${where}${issue.keys[0]}: unknown key; ${near ? `did you mean ${where}${near}?` : `known keys here: ${known.join(', ')}`}`;
   }
-  return `${key}: ${issue.message}`;
+  return `${key}: ${issue.message.replace(/^Invalid \w+: expected /, 'must be ')}`;
 }
 
 /** Keys the schema knows at a path. */
