@@ -25,12 +25,15 @@ const reasons: Record<string, string> = {
   EIO: 'the disk reports an error',
 };
 
-/** A failed write as one RunError line that names the target; anything that is no system error comes back as it is. */
+/**
+ * A failed write as one RunError line that names the target, also where somebody has said it of a temporary file
+ * already; anything that the system has no part in comes back as it is.
+ */
 export function writeError(error: unknown, target: string): unknown {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  const system = (error as NodeJS.ErrnoException | undefined)?.syscall !== undefined;
-  if (!(error instanceof Error) || code === undefined || !system) return error;
-  return new RunError(`${target}: cannot write: ${reasons[code] ?? error.message}`, { cause: error });
+  const system = error instanceof RunError ? error.cause : error;
+  const { code, syscall } = (system ?? {}) as NodeJS.ErrnoException;
+  if (!(system instanceof Error) || code === undefined || syscall === undefined) return error;
+  return new RunError(`${target}: cannot write: ${reasons[code] ?? system.message}`, { cause: system });
 }
 
 /** Writes `file` whole or not at all; makes its folder. Throws RunError (disk full, not allowed …). */

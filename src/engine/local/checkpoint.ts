@@ -139,7 +139,7 @@ async function writeInto(dir: string, files: Record<string, string | Iterable<Ui
       await writeFile(file, content);
     }
   } catch (error) {
-    throw new RunError(`${file}: cannot be written (${(error as Error).message})`);
+    throw new RunError(`${file}: cannot be written (${(error as Error).message})`, { cause: error });
   }
 }
 

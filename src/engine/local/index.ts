@@ -87,9 +87,12 @@ function startThread(): Thread {
   };
 }
 
-function revive({ kind, message, stack }: Extract<Reply, { error: unknown }>['error']): Error {
+function revive({ kind, message, stack, system }: Extract<Reply, { error: unknown }>['error']): Error {
   if (kind === 'input') return new InputError(message);
-  if (kind === 'run') return new RunError(message);
+  if (kind === 'run') {
+    const cause = system && Object.assign(new Error(message), system);
+    return new RunError(message, { cause });
+  }
   return Object.assign(new Error(message), { stack });
 }
 

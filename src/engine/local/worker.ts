@@ -11,10 +11,13 @@ export interface Call {
   events: boolean;
 }
 
+/** The system's part in an error, such as ENOSPC from `write`. */
+export type SystemError = Pick<NodeJS.ErrnoException, 'code' | 'syscall'>;
+
 export type Reply = { id: number } & (
   | { event: unknown }
   | { value: unknown }
-  | { error: { kind: 'input' | 'run' | 'other'; message: string; stack?: string } }
+  | { error: { kind: 'input' | 'run' | 'other'; message: string; stack?: string; system?: SystemError } }
 );
 
 let queue: Promise<void> = Promise.resolve();
@@ -29,14 +32,15 @@ async function answer({ id, operation, args, events }: Call): Promise<void> {
     const tell = (event: unknown) => parentPort!.postMessage({ id, event } satisfies Reply);
     reply = { id, value: await run(...args, ...(events ? [tell] : [])) };
   } catch (error) {
-    const { message, stack } = error as Error;
+    const { message, stack, cause } = error as Error;
+    const { code, syscall } = (cause ?? {}) as SystemError;
     const kind =
       error instanceof InputError
         ? 'input'
         : error instanceof RunError || 'code' in (error as object)
           ? 'run'
           : 'other';
-    reply = { id, error: { kind, message, stack } };
+    reply = { id, error: { kind, message, stack, ...(code ? { system: { code, syscall } } : {}) } };
   }
   parentPort!.postMessage(reply);
 }
