@@ -63,7 +63,8 @@ export async function recordPictures(record: LoadedRecord): Promise<Picture[]> {
 /** The prompt of a record: its picture read, its chat rendered. Throws InputError naming the record. */
 export async function recordPrompt(chat: Chat, record: LoadedRecord, template: string): Promise<Prompt> {
   const pictures = await recordPictures(record);
-  return chatPrompt(chat, questionMessages(record, template), pictures, record.source);
+  const prompt = chatPrompt(chat, questionMessages(record, template), pictures, record.source);
+  return { ...prompt, source: record.source };
 }
 
 /**

@@ -15,6 +15,8 @@ export interface Picture {
 /** A prompt as the engine takes it: token ids with pictures between them. The engine puts in the picture's placeholder tokens. */
 export interface Prompt {
   chunks: PromptChunk[];
+  /** Where it comes from, for messages. */
+  source?: string;
 }
 export type PromptChunk = { tokens: number[] } | { image: Picture };
 

@@ -49,5 +49,6 @@ export async function judgePrompt(
           { type: 'image' as const, image: record.picture },
           { type: 'text' as const, text },
         ];
-  return { prompt: chatPrompt(chat, [{ role: 'user', content }], pictures, record.source) };
+  const prompt = chatPrompt(chat, [{ role: 'user', content }], pictures, record.source);
+  return { prompt: { ...prompt, source: `${record.source}: a judge's prompt` } };
 }

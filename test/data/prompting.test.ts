@@ -90,6 +90,15 @@ describe('recordPrompt', () => {
     const { chunks } = await recordPrompt(chat, record(), '{problem}');
     expect(chunks).toEqual([{ tokens: tokenizer.encode('how many ? <|im_start|>') }]);
   });
+
+  it('names the record whose picture is damaged, and the picture', async () => {
+    const picture = join(temporaryFolder(), 'p.png');
+    writeFileSync(picture, (await encodePng(new Uint8Array(12), 2, 2)).subarray(0, 40));
+    const row = record({ data_type: 'image', picture, source: 'q.jsonl:3' });
+    const failed = recordPrompt(chat, row, '{problem}');
+    await expect(failed).rejects.toThrow(InputError);
+    await expect(failed).rejects.toThrow(`q.jsonl:3: path: ${picture}: cannot decode the picture`);
+  });
 });
 
 describe('the completion of supervised training', () => {

@@ -3,6 +3,7 @@ import { pick, sample } from '../../src/engine/local/decode.ts';
 import { type LocalModel, logprobs } from '../../src/engine/local/model.ts';
 import { keyedUniform } from '../../src/engine/local/random.ts';
 import type { Prompt, Sample, SampleOptions, Sequence } from '../../src/engine/types.ts';
+import { RunError } from '../../src/errors.ts';
 import { type GoldenCase, goldenCase, goldenModel, greatestDifference } from './golden-cases.ts';
 import { chiSquare, oneInAThousand, smallModel, textPrompt, VOCABULARY } from './small-model.ts';
 
@@ -244,5 +245,19 @@ describe('samples of prompts with and without pictures', () => {
       await expect(sample(model, [textPrompt(1, token)], options)).rejects.toThrow(
         `token ${token} is outside the model's vocabulary of 672`,
       );
+  });
+
+  it('refuse a prompt that does not fit the context with its response, by the name it has', async () => {
+    const context = model.config.text.maxPositions;
+    const long = { ...textPrompt(...Array(context - 5).fill(1)), source: 'records.jsonl:7' };
+    await expect(sample(model, [long], { ...options, maxTokens: 6 })).rejects.toThrow(
+      `records.jsonl:7: takes ${context - 5} tokens, and 6 for the response, but the model's context is ${context}`,
+    );
+  });
+
+  it('refuse to go on where the model has diverged', () => {
+    for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])
+      for (const temperature of [0, 1])
+        expect(() => pick(new Float32Array(3).fill(bad), { temperature }, 0.5)).toThrow(RunError);
   });
 });

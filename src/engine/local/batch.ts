@@ -41,8 +41,11 @@ export interface Row {
   pictures: { hash: string; patched: PatchedPicture; at: number; tokens: number }[];
 }
 
-/** Prompt plus completion tokens as one row. Throws InputError on an empty prompt or a token outside the vocabulary. */
-export function rowOf(packer: Packer, prompt: Prompt, completion: readonly number[]): Row {
+/**
+ * Prompt plus completion tokens as one row, `room` more to come. Throws InputError on an empty prompt, a token outside
+ * the vocabulary, or more tokens than the model's context holds.
+ */
+export function rowOf(packer: Packer, prompt: Prompt, completion: readonly number[], room = 0): Row {
   const { config } = packer;
   const ids: number[] = [];
   const layout: Segment[] = [];
@@ -66,6 +69,7 @@ export function rowOf(packer: Packer, prompt: Prompt, completion: readonly numbe
   }
   if (ids.length === 0) throw new InputError('a prompt needs at least one token or picture');
   text(completion);
+  requireContext(config, prompt, ids.length, room);
   const { positions, next } = positionsOf(layout);
   return { ids: Int32Array.from(ids), positions, next, pictures };
 }
@@ -75,6 +79,14 @@ export function requireTokens({ text: { vocabulary } }: Qwen25VlConfig, ids: rea
   for (const id of ids)
     if (!(Number.isInteger(id) && id >= 0 && id < vocabulary))
       throw new InputError(`token ${id} is outside the model's vocabulary of ${vocabulary}`);
+}
+
+function requireContext({ text }: Qwen25VlConfig, { source }: Prompt, tokens: number, room: number): void {
+  if (tokens + room <= text.maxPositions) return;
+  const needed = room > 0 ? `${tokens} tokens, and ${room} for the response` : `${tokens} tokens`;
+  throw new InputError(
+    `${source ?? 'a prompt'}: takes ${needed}, but the model's context is ${text.maxPositions}; shorten it, or make its pictures smaller`,
+  );
 }
 
 /** 256 MiB of patches. */

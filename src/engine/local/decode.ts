@@ -39,7 +39,7 @@ async function sampleBatch(
   keys: number[],
   options: SampleOptions,
 ): Promise<Sample[][]> {
-  const rows = prompts.map((prompt) => rowOf(model.packer, prompt, []));
+  const rows = prompts.map((prompt) => rowOf(model.packer, prompt, [], options.maxTokens));
   const slots = rows.reduce((most, r) => Math.max(most, r.ids.length), 0) + options.maxTokens;
   const { logits, cache } = await prefill(model, rows, options.samples, slots);
 
