@@ -112,8 +112,9 @@ export const Recipe = z.strictObject({
         .min(1)
         .default([
           { steps: 250, cycle: ['captions', 'captions', 'captions', 'lookups'] },
-          { steps: 850, cycle: ['captions', 'listings', 'lookups', 'listings'] },
-          { steps: 600, cycle: ['mixed', 'listings', 'mixed', 'lookups'] },
+          { steps: 500, cycle: ['captions', 'listings', 'lookups', 'listings'] },
+          { steps: 1750, cycle: ['listings', 'listings', 'listings', 'lookups'] },
+          { steps: 800, cycle: ['mixed', 'mixed', 'mixed', 'lookups'] },
         ]),
       batch: z
         .strictObject({
@@ -123,7 +124,7 @@ export const Recipe = z.strictObject({
           mixed: whole.default(16),
         })
         .prefault({}),
-      save_every: whole.default(425),
+      save_every: whole.default(550),
       optimizer: optimizer({
         learning_rate: 1e-3,
         warmup: 30,
@@ -187,7 +188,7 @@ export const Recipe = z.strictObject({
       save_every: whole.default(20),
       keep: whole.default(2),
       optimizer: optimizer({
-        learning_rate: 4e-4,
+        learning_rate: 2e-4,
         warmup: 5,
         schedule: 'constant',
         final: 1,

@@ -44,11 +44,11 @@ export interface WorldSizes {
 
 /** The quickstart's sizes. */
 export const QUICKSTART_SIZES: WorldSizes = {
-  pictures: 7000,
-  captions: 6400,
-  lookups: 13_600,
-  listings: 9200,
-  mixed: 4800,
+  pictures: 10_000,
+  captions: 9000,
+  lookups: 24_000,
+  listings: 24_000,
+  mixed: 9600,
   trm: 1600,
   rl: 720,
   test: 480,
