@@ -61,7 +61,9 @@ describe('collecting a report', () => {
       ['trust-grpo', 8],
     ]);
     expect(input.coldStart[0].metrics).toHaveLength(20);
-    expect(input.reliability).toEqual([{ seed: 4, spearman: 0.8, auc_sound: 0.97, mae: 0.1, n: 99 }]);
+    expect(input.reliability).toEqual([
+      { seed: 4, spearman: 0.8, auc_sound: 0.97, mae: 0.1, n: 99, on_trained_policy: null },
+    ]);
     expect(input.examples.length).toBeGreaterThanOrEqual(6);
     expect(input.examples[0].picture).toMatchObject({
       width: 84,

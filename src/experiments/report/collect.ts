@@ -24,7 +24,7 @@ import { parseWith } from '../../data/validate.ts';
 import { InputError } from '../../errors.ts';
 import { isStart, type ResultRow, type Split } from '../results.ts';
 import { chooseExamples, type VariantRollouts } from './choose.ts';
-import type { Example, Picture, Reliability, ReportInput } from './input.ts';
+import type { Agreement, Example, Picture, Reliability, ReportInput } from './input.ts';
 
 export interface CollectOptions {
   title?: string;
@@ -153,17 +153,24 @@ async function split(stage: string, wanted: Split): Promise<Scores | null> {
   return name === undefined ? null : readScores(stage, name);
 }
 
-const ReliabilityFile = z.looseObject({
+const AgreementFile = z.looseObject({
   spearman: z.number().nullable(),
   auc_sound: z.number().nullable(),
   mae: z.number().nullable(),
   n: z.number(),
 });
+const ReliabilityFile = AgreementFile.extend({ on_trained_policy: AgreementFile.nullish() });
 
 async function readReliability(file: string, seed: number): Promise<Reliability | null> {
   if (!existsSync(file)) return null;
-  const { spearman, auc_sound, mae, n } = parseWith(ReliabilityFile, await readJson(file), file);
-  return { seed, spearman, auc_sound, mae, n };
+  const { on_trained_policy: later, ...held } = parseWith(ReliabilityFile, await readJson(file), file);
+  const figures = ({ spearman, auc_sound, mae, n }: Agreement): Agreement => ({
+    spearman,
+    auc_sound,
+    mae,
+    n,
+  });
+  return { seed, ...figures(held), on_trained_policy: later ? figures(later) : null };
 }
 
 const TimingsFile = z.array(z.object({ stage: z.string(), seconds: z.number() }));

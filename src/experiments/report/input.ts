@@ -21,15 +21,20 @@ export interface Picture {
   height: number;
 }
 
-/** How a Thinking Reward Model agrees with the oracle on held-out responses of the policy it will judge. */
-export interface Reliability {
-  seed: number;
+/** How a Thinking Reward Model agrees with the oracle. */
+export interface Agreement {
   /** Null where one side is constant. */
   spearman: number | null;
   /** Area under the ROC curve for telling sound reasoning (oracle score ≥ 0.5) from flawed; null where there is only one kind. */
   auc_sound: number | null;
   mae: number | null;
   n: number;
+}
+
+/** Its agreement on held-out responses of the policy it learnt from, and on the policy that it has trained (null: not measured). */
+export interface Reliability extends Agreement {
+  seed: number;
+  on_trained_policy: Agreement | null;
 }
 
 export interface ReportInput {

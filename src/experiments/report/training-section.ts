@@ -5,7 +5,7 @@ import { type Chart, chart } from './chart.ts';
 import { lossCurve, rlCurves } from './curves.ts';
 import { trainingFindings } from './findings.ts';
 import { type Html, html } from './html.ts';
-import type { ReportInput } from './input.ts';
+import type { Agreement, ReportInput } from './input.ts';
 import { draw } from './series.ts';
 
 export interface Section {
@@ -75,12 +75,17 @@ const RELIABILITY = [
 
 function reliability(input: ReportInput): Html | null {
   if (input.reliability.length === 0) return null;
-  const n = [...new Set(input.reliability.map((each) => each.n))].join(' or ');
+  const later = input.reliability.flatMap((each) => each.on_trained_policy ?? []);
+  const sizes = (rows: readonly { n: number }[]) => [...new Set(rows.map((each) => each.n))].join(' or ');
   const over = input.reliability.length > 1 ? `, mean ± sd over ${input.reliability.length} seeds` : '';
+  const learnt = `${sizes(input.reliability)} held-out responses of the policy it learnt from`;
+  const trained = later.length > 0 ? `, and on ${sizes(later)} of the policy that it has trained` : '';
+  const value = (rows: readonly Agreement[], key: keyof Agreement) =>
+    html`<td>${plusMinus(summarise(rows.map((each) => each[key])))}</td>`;
   return html`<div class="scroll" tabindex="0" role="group" aria-label="Reliability of the TRM"><table class="plain">
-<caption><span>The TRM against the oracle on ${n} held-out responses${over}.</span></caption>
-<thead><tr><th scope="col">Measure</th><th scope="col">Value</th><th scope="col" class="text">How to read it</th></tr></thead>
-<tbody>${RELIABILITY.map(({ key, name, meaning }) => html`<tr><th scope="row">${name}</th><td>${plusMinus(summarise(input.reliability.map((each) => each[key])))}</td><td class="text">${meaning}</td></tr>`)}</tbody>
+<caption><span>The TRM against the oracle on ${learnt}${trained}${over}.</span></caption>
+<thead><tr><th scope="col">Measure</th><th scope="col">Learnt from</th>${later.length > 0 && html`<th scope="col">Trained</th>`}<th scope="col" class="text">How to read it</th></tr></thead>
+<tbody>${RELIABILITY.map(({ key, name, meaning }) => html`<tr><th scope="row">${name}</th>${value(input.reliability, key)}${later.length > 0 && value(later, key)}<td class="text">${meaning}</td></tr>`)}</tbody>
 </table></div>`;
 }
 
