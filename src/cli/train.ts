@@ -2,6 +2,7 @@
 import { relative } from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../errors.ts';
+import type { Estimate } from '../experiments/estimate/estimate.ts';
 import { createProgress } from './progress.ts';
 
 interface Flags {
@@ -51,13 +52,10 @@ async function train(file: string | undefined, flags: Flags): Promise<void> {
   const recipe = flags.seed ? checkRecipe({ ...read, seeds: seedsOf(flags.seed) }, '--seed') : read;
 
   if (flags.dryRun) {
-    const { estimate } = await import('../experiments/estimate.ts');
-    const { memory_mb, minutes, note } = await estimate(recipe);
-    const lines = [`# memory: about ${memory_mb} MB`, `# time: about ${minutes} minutes (${note})`];
+    const { estimate } = await import('../experiments/estimate/estimate.ts');
+    const taken = await estimate(recipe);
     process.stdout.write(
-      flags.json
-        ? `${JSON.stringify({ recipe, memory_mb, minutes })}\n`
-        : `${recipeYaml(recipe)}${lines.join('\n')}\n`,
+      flags.json ? `${JSON.stringify({ recipe, ...taken })}\n` : `${recipeYaml(recipe)}${inComments(taken)}`,
     );
     return;
   }
@@ -88,6 +86,29 @@ async function train(file: string | undefined, flags: Flags): Promise<void> {
     progress.stop();
     stopListening();
   }
+}
+
+/** Minutes in the unit a person would choose. */
+function duration(minutes: number): string {
+  const units: [name: string, minutes: number][] = [
+    ['years', 525_960],
+    ['days', 1440],
+    ['hours', 60],
+  ];
+  const [name, size] = units.find(([, length]) => minutes >= 2 * length) ?? ['minutes', 1];
+  return `${Number((minutes / size).toPrecision(2))} ${name}`;
+}
+
+/** An estimate below a recipe, which stays one that can be read back. */
+function inComments({ memory_mb, minutes, stages, note }: Estimate): string {
+  const widest = stages.reduce((most, { stage }) => Math.max(most, stage.length), 0);
+  return [
+    `memory: about ${memory_mb} MB`,
+    `time: about ${duration(minutes)} (${note})`,
+    ...stages.map(({ stage, seconds }) => `  ${stage.padEnd(widest)}  ${Math.round(seconds)} s`),
+  ]
+    .map((line) => `# ${line}\n`)
+    .join('');
 }
 
 function seedsOf(list: string): number[] {

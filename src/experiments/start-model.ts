@@ -6,6 +6,7 @@ import { worldChatTemplate } from '../data/chat.ts';
 import { wordLevelTokenizer } from '../data/word-tokenizer.ts';
 import { createLocalEngine } from '../engine/local/index.ts';
 import type { Qwen25VlConfig } from '../models/qwen2-5-vl/config.ts';
+import { type ProcessorConfig, smallPictureProcessor } from '../models/qwen2-5-vl/processor.ts';
 import { MARKERS, SPECIAL, WORDS } from '../worlds/seeing/index.ts';
 
 /** Sizes of a small Qwen2.5-VL; the rest follows from them and from the world's vocabulary. */
@@ -28,8 +29,8 @@ const MAX_POSITIONS = 1024;
 /** Writes the folder whole or not at all. */
 export async function writeStartModel(dir: string, architecture: Architecture, seed: number): Promise<void> {
   const { tokenizerJson, tokenizerConfig, specialTokensMap } = wordLevelTokenizer(WORDS, MARKERS);
-  const vocab = (tokenizerJson as { model: { vocab: Record<string, number> } }).model.vocab;
-  const config = configOf(architecture, vocab);
+  const vocab = vocabularyOf(tokenizerJson);
+  const { config } = startConfig(architecture);
   const engine = await createLocalEngine({
     source: { config, seed },
     trainable: false,
@@ -55,6 +56,20 @@ export async function writeStartModel(dir: string, architecture: Architecture, s
   } finally {
     await engine.dispose();
   }
+}
+
+/** What such a model is, without its weights. */
+export function startConfig(architecture: Architecture): {
+  config: Qwen25VlConfig;
+  processor: ProcessorConfig;
+} {
+  const vocabulary = vocabularyOf(wordLevelTokenizer(WORDS, MARKERS).tokenizerJson);
+  const config = configOf(architecture, vocabulary);
+  return { config, processor: smallPictureProcessor(config) };
+}
+
+function vocabularyOf(tokenizerJson: object): Record<string, number> {
+  return (tokenizerJson as { model: { vocab: Record<string, number> } }).model.vocab;
 }
 
 function configOf(a: Architecture, vocab: Record<string, number>): Qwen25VlConfig {
