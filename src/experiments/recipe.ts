@@ -305,7 +305,7 @@ function nearest(key: string, known: readonly string[]): string | null {
     return { name, likeness: (2 * common) / (mine.size + theirs.size) };
   });
   const best = scored.sort((a, b) => b.likeness - a.likeness)[0];
-  return best && best.likeness > 0.5 ? best.name : null;
+  return best && best.likeness >= 0.5 ? best.name : null;
 }
 
 /** The recipe as YAML that `readRecipe` reads back to the same. */

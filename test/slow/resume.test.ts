@@ -69,7 +69,7 @@ const kills: [moment: string, when: (dir: string, running: Running) => boolean][
 ];
 
 describe.concurrent('killed without warning', () => {
-  it.each(kills)('%s, it goes on as if it had not been', async (moment, when) => {
+  it.for(kills)('%s, it goes on as if it had not been', async ([moment, when], { expect }) => {
     const at = run(moment.replaceAll(/\W+/g, '-'));
     const killed = await sophia(['train', recipe, '--run', at], {
       watch: once((running) => when(at, running), 'SIGKILL'),
