@@ -3,10 +3,13 @@
  *
  *     score = Σ p(s)·s / Σ p(s),   s in {0.0, 0.1, …, 1.0},
  *
- * read from one forward pass: finer than the most likely score, and without sampling noise.
+ * read from forward passes (one where every score is a single token): finer than the most likely score, and without
+ * sampling noise. The sum runs over these eleven scores alone.
  */
 import type { Chat } from '../data/chat.ts';
-import type { Engine, Sequence } from '../engine/types.ts';
+import { recordPictures } from '../data/prompting.ts';
+import type { LoadedRecord } from '../data/reader.ts';
+import type { Engine, Picture, Prompt, Sequence } from '../engine/types.ts';
 import { InputError } from '../errors.ts';
 import type { Judge, JudgedResponse, JudgeScore } from './judge.ts';
 import { judgePrompt, SCORES } from './prompt.ts';
@@ -20,26 +23,75 @@ export interface CheckpointJudgeOptions {
   questionTemplate: string;
 }
 
-/** Throws InputError where a score is not one token of the model's vocabulary. */
+/** Throws InputError where two scores are the same tokens in the model's vocabulary. */
 export function checkpointJudge({ engine, chat, template, questionTemplate }: CheckpointJudgeOptions): Judge {
-  const candidates = scoreTokens(chat);
+  const endings = scoreEndings(scoreTokens(chat));
   return {
     name: 'checkpoint',
     async score(responses: JudgedResponse[]): Promise<JudgeScore[]> {
+      const read = readOnce();
       const prompts = await Promise.all(
         responses.map(({ record, response }) =>
-          judgePrompt(chat, template, questionTemplate, record, response),
+          judgePrompt(chat, template, questionTemplate, record, response, read),
         ),
       );
-      const sequences: Sequence[] = prompts.flatMap((p) =>
-        'prompt' in p ? [{ prompt: p.prompt, completion: [candidates[0]] }] : [],
-      );
-      const scored = sequences.length > 0 ? await engine.logprobs(sequences, { candidates }) : [];
+      const readable = prompts.flatMap((p) => ('prompt' in p ? [p.prompt] : []));
+      const logprobs = await scoreLogprobs(engine, readable, endings);
       let next = 0;
       return prompts.map((p) =>
-        'failure' in p ? { score: null, failure: p.failure } : expectedScore(scored[next++].candidates!),
+        'failure' in p ? { score: null, failure: p.failure } : expectedScore(logprobs[next++]),
       );
     },
+  };
+}
+
+/** Scores whose tokens are alike but for the last: one pass reads them all. */
+interface Ending {
+  /** The tokens before the last. */
+  prefix: number[];
+  /** Last token of each score, and which score it is. */
+  last: number[];
+  scores: number[];
+}
+
+function scoreEndings(tokens: readonly number[][]): Ending[] {
+  const endings = new Map<string, Ending>();
+  tokens.forEach((list, score) => {
+    const prefix = list.slice(0, -1);
+    const key = prefix.join(' ');
+    const ending = endings.get(key) ?? { prefix, last: [], scores: [] };
+    ending.last.push(list[list.length - 1]);
+    ending.scores.push(score);
+    endings.set(key, ending);
+  });
+  return [...endings.values()];
+}
+
+/** log p of each of the eleven scores after each prompt. */
+async function scoreLogprobs(engine: Engine, prompts: Prompt[], endings: Ending[]): Promise<number[][]> {
+  const result = prompts.map(() => SCORES.map(() => Number.NEGATIVE_INFINITY));
+  if (prompts.length === 0) return result;
+  for (const { prefix, last, scores } of endings) {
+    const sequences: Sequence[] = prompts.map((prompt) => ({ prompt, completion: [...prefix, last[0]] }));
+    const read = await engine.logprobs(sequences, { candidates: last });
+    read.forEach(({ logprobs, candidates }, i) => {
+      const before = logprobs.slice(0, -1).reduce((sum, lp) => sum + lp, 0);
+      scores.forEach((score, k) => {
+        result[i][score] = before + candidates![k];
+      });
+    });
+  }
+  return result;
+}
+
+/** Reads a record's pictures once, however many responses to it are judged. */
+function readOnce(): (record: LoadedRecord) => Promise<Picture[]> {
+  const known = new Map<string, Promise<Picture[]>>();
+  return (record) => {
+    if (record.picture === null) return Promise.resolve([]);
+    const pictures = known.get(record.picture) ?? recordPictures(record);
+    known.set(record.picture, pictures);
+    return pictures;
   };
 }
 
@@ -54,15 +106,13 @@ export function expectedScore(logprobs: readonly number[]): JudgeScore {
     : { score: null, failure: 'the model gave no finite probabilities' };
 }
 
-/** The token of each score. */
-export function scoreTokens(chat: Chat): number[] {
-  return SCORES.map((score) => {
-    const tokens = chat.tokenizer.encode(score);
-    if (tokens.length !== 1) {
-      throw new InputError(
-        `judge: the score ${score} is ${tokens.length} tokens in this model's vocabulary; an expected score needs one token each`,
-      );
-    }
-    return tokens[0];
-  });
+/** The tokens of each score. Throws InputError where the vocabulary cannot tell them apart. */
+export function scoreTokens(chat: Chat): number[][] {
+  const tokens = SCORES.map((score) => chat.tokenizer.encode(score));
+  if (new Set(tokens.map((list) => list.join(' '))).size < SCORES.length) {
+    throw new InputError(
+      `judge: this model's vocabulary cannot tell the scores ${SCORES[0]} to ${SCORES[10]} apart; it was not made to judge`,
+    );
+  }
+  return tokens;
 }

@@ -1,5 +1,5 @@
 /**
- * Scored responses as training examples: the judge's prompt, and the score to the nearest tenth as its one-token answer.
+ * Scored responses as training examples: the judge's prompt, and the score to the nearest tenth as its answer.
  * Scores are far from evenly spread, so a row is drawn with a probability ∝ 1/√(rows of its score); the paper samples
  * score intervals evenly (section 3.2).
  */
@@ -17,7 +17,7 @@ export interface LessonOptions {
   seed: number;
 }
 
-/** Batch k of the TRM's training. Throws InputError where a score is not one token. */
+/** Batch k of the TRM's training. Throws InputError where scores cannot be told apart. */
 export function trmLessons(
   rows: readonly ScoredResponse[],
   { chat, template, questionTemplate, batch, seed }: LessonOptions,
@@ -39,7 +39,7 @@ export function trmLessons(
       drawn.map(async (i) => {
         const made = await judgePrompt(chat, template, questionTemplate, rows[i].record, rows[i].response);
         if ('failure' in made) throw new Error(`${rows[i].record.source}: ${made.failure}`);
-        return { prompt: made.prompt, tokens: [tokens[labels[i]]], weights: [1] };
+        return { prompt: made.prompt, tokens: tokens[labels[i]], weights: tokens[labels[i]].map(() => 1) };
       }),
     );
   };

@@ -5,7 +5,7 @@
 import { type Chat, chatPrompt, picturePlaceholder } from '../data/chat.ts';
 import { questionText, recordPictures } from '../data/prompting.ts';
 import type { LoadedRecord } from '../data/reader.ts';
-import type { Prompt } from '../engine/types.ts';
+import type { Picture, Prompt } from '../engine/types.ts';
 import { InputError } from '../errors.ts';
 
 /** For models of the world's vocabulary: the turn that is judged, then the token that asks for a score. */
@@ -37,11 +37,12 @@ export async function judgePrompt(
   questionTemplate: string,
   record: LoadedRecord,
   response: string,
+  read: (record: LoadedRecord) => Promise<Picture[]> = recordPictures,
 ): Promise<{ prompt: Prompt } | { failure: string }> {
   if (!canBeJudged(response)) return { failure: 'the response holds a picture placeholder' };
   const parts: Record<string, string> = { problem: questionText(record, questionTemplate), response };
   const text = template.replace(/\{(problem|response)\}/g, (_, name: string) => parts[name]);
-  const pictures = await recordPictures(record);
+  const pictures = await read(record);
   const content =
     record.picture === null
       ? text

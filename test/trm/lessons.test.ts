@@ -5,11 +5,19 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Chat, loadChat } from '../../src/data/chat.ts';
+import type { LoadedRecord } from '../../src/data/reader.ts';
+import { createLocalEngine } from '../../src/engine/local/index.ts';
 import { InputError } from '../../src/errors.ts';
 import { checkpointJudge, expectedScore, scoreTokens } from '../../src/trm/checkpoint-judge.ts';
 import type { ScoredResponse } from '../../src/trm/collect.ts';
 import { trmLessons } from '../../src/trm/lessons.ts';
-import { checkJudgeTemplate, nearestScore, SCORES, WORLD_JUDGE_TEMPLATE } from '../../src/trm/prompt.ts';
+import {
+  checkJudgeTemplate,
+  judgePrompt,
+  nearestScore,
+  SCORES,
+  WORLD_JUDGE_TEMPLATE,
+} from '../../src/trm/prompt.ts';
 import { qwen } from '../data/folder.ts';
 import { openModel, textRecord, untrained } from '../train/small-policy.ts';
 
@@ -89,14 +97,63 @@ describe('scores', () => {
     ]);
   });
 
-  it('are one token each in the world’s vocabulary; a model without that is no judge', async () => {
+  it('are one token each in the world’s vocabulary, several in others; a model that cannot tell them apart is no judge', async () => {
     const tokens = scoreTokens(chat);
-    expect(tokens.map((token) => chat.tokenizer.decode([token]))).toEqual(SCORES);
+    expect(tokens.map((list) => list.length)).toEqual(SCORES.map(() => 1));
+    expect(tokens.map((list) => chat.tokenizer.decode(list))).toEqual(SCORES);
     const other = await loadChat(join(qwen, 'model'));
-    expect(() => scoreTokens(other)).toThrow(InputError);
-    expect(() => scoreTokens(other)).toThrow(
-      /^judge: the score 0\.0 is \d+ tokens in this model's vocabulary/,
+    expect(scoreTokens(other).map((list) => other.tokenizer.decode(list))).toEqual(SCORES);
+    expect(scoreTokens(other)[7].length).toBeGreaterThan(1);
+    const blind = { ...chat, tokenizer: { ...chat.tokenizer, encode: () => [1] } };
+    expect(() => scoreTokens(blind)).toThrow(InputError);
+    expect(() => scoreTokens(blind)).toThrow(
+      /^judge: this model's vocabulary cannot tell the scores 0\.0 to 1\.0 apart/,
     );
+  });
+
+  it('of several tokens count with the probability of all their tokens', async () => {
+    const dir = join(qwen, 'model');
+    const other = await loadChat(dir);
+    const engine = await createLocalEngine({
+      source: { dir },
+      trainable: false,
+      provider: 'cpu',
+      threads: 1,
+      tokenBudget: 4096,
+    });
+    try {
+      const template = 'Question: {problem} Response: {response} Score:';
+      const record: LoadedRecord = {
+        problem_id: 1,
+        problem: 'how many?',
+        data_type: 'text',
+        problem_type: 'numerical',
+        options: [],
+        process: '',
+        solution: '2',
+        path: null,
+        data_source: '',
+        picture: null,
+        source: 'rows.jsonl:1',
+      };
+      const judge = checkpointJudge({ engine, chat: other, template, questionTemplate: '{problem}' });
+      const [judged] = await judge.score([{ record, response: '<think>two</think><answer>2</answer>' }]);
+      const made = await judgePrompt(
+        other,
+        template,
+        '{problem}',
+        record,
+        '<think>two</think><answer>2</answer>',
+      );
+      if ('failure' in made) throw new Error(made.failure);
+      const whole = await engine.logprobs(
+        scoreTokens(other).map((completion) => ({ prompt: made.prompt, completion })),
+      );
+      const sums = whole.map(({ logprobs }) => logprobs.reduce((a, b) => a + b, 0));
+      expect(judged.score).toBeCloseTo(expectedScore(sums).score!, 5);
+    } finally {
+      await engine.dispose();
+    }
   });
 });
 
