@@ -1,26 +1,28 @@
 /** The scores of one model on one split, for the terminal. */
 import Table from 'cli-table3';
-import type { Scores } from '../data/run-folder.ts';
+import type { PartScores, Scores } from '../data/run-folder.ts';
 import { fixed } from '../experiments/stats.ts';
 import { RULES } from '../experiments/table.ts';
 
 const figure = (value: number | null) => (value === null ? '–' : fixed(value, 2));
 
-/** All together and by type of question; by style of reasoning where an oracle could tell. Ends with a newline. */
+/** All together, by problem type and by source; by style of reasoning where an oracle could tell. Ends with a newline. */
 export function scoresTable(scores: Scores): string {
   const { accuracy, quality, flawed_right, reliability_conditioned_accuracy } = scores;
   const judged = quality !== null;
-  const row = (name: string, s: Omit<Scores['by_type'][string], never>) => [
+  const row = (name: string, s: PartScores) => [
     name,
     String(s.n),
     figure(s.accuracy),
     ...(judged ? [figure(s.reliability_conditioned_accuracy), figure(s.quality)] : []),
   ];
+  const sources = Object.entries(scores.by_source);
   const types = table(
     ['type', 'n', 'accuracy', ...(judged ? ['right and\nsound', 'thinking\nquality'] : [])],
     [
       row('all', { n: scores.n, accuracy, quality, reliability_conditioned_accuracy }),
       ...Object.entries(scores.by_type).map(([name, some]) => row(name, some)),
+      ...(sources.length > 1 ? sources.map(([name, some]) => row(name, some)) : []),
     ],
   );
   const styles =

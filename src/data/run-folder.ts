@@ -127,6 +127,15 @@ export const RolloutGroup = z.object({
 });
 export type RolloutGroup = z.infer<typeof RolloutGroup>;
 
+/** The same measures of a part of the questions. */
+const PartScores = z.object({
+  n: count,
+  accuracy: share,
+  quality: z.number().nullable(),
+  reliability_conditioned_accuracy: share.nullable(),
+});
+export type PartScores = z.infer<typeof PartScores>;
+
 /** eval/SPLIT/scores.json. Null where no oracle can say, or where there is nothing to take a share of. */
 export const Scores = z.object({
   model: z.string(),
@@ -140,15 +149,10 @@ export const Scores = z.object({
   reliability_conditioned_accuracy: share.nullable(),
   broken_format: share,
   truncated: share,
-  by_type: z.record(
-    z.string(),
-    z.object({
-      n: count,
-      accuracy: share,
-      quality: z.number().nullable(),
-      reliability_conditioned_accuracy: share.nullable(),
-    }),
-  ),
+  /** By problem type. */
+  by_type: z.record(z.string(), PartScores),
+  /** By data source: in a world, the kind of question. */
+  by_source: z.record(z.string(), PartScores),
   by_style: z.record(z.string(), z.object({ share, accuracy: share.nullable() })).nullable(),
 });
 export type Scores = z.infer<typeof Scores>;

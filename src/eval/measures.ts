@@ -32,6 +32,13 @@ export function scoresOf(
     const names = [...new Set(predictions.map(key))].sort();
     return names.map((name) => [name, predictions.filter((p) => key(p) === name)] as const);
   };
+  const parts = (key: (p: Prediction) => string) =>
+    Object.fromEntries(
+      group(key).map(([name, some]) => {
+        const { flawed_right: _, ...rest } = measures(some);
+        return [name, { n: some.length, ...rest }];
+      }),
+    );
   const judged = predictions.every((p) => p.oracle !== null);
   return {
     model,
@@ -41,12 +48,8 @@ export function scoresOf(
     ...all,
     broken_format: share(predictions, (p) => !p.format_ok),
     truncated: share(predictions, (p) => p.finish === 'length'),
-    by_type: Object.fromEntries(
-      group((p) => p.data_source || p.problem_type).map(([type, some]) => {
-        const { flawed_right: _, ...rest } = measures(some);
-        return [type, { n: some.length, ...rest }];
-      }),
-    ),
+    by_type: parts((p) => p.problem_type),
+    by_source: parts((p) => p.data_source || 'unknown'),
     by_style: judged
       ? Object.fromEntries(
           group((p) => p.oracle!.style).map(([style, some]) => [

@@ -46,7 +46,8 @@ describe('sophia eval', () => {
     const scores = Scores.parse(JSON.parse(stdout));
     expect(JSON.parse(readFileSync(join(folder, 'scored/scores.json'), 'utf8'))).toEqual(scores);
     expect(scores).toMatchObject({ model: 'model', split: 'test-ood', n: 12, temperature: 0 });
-    expect(Object.values(scores.by_type).map(({ n }) => n)).toEqual([2, 2, 2, 2, 2, 2]);
+    expect(Object.values(scores.by_source).map(({ n }) => n)).toEqual([2, 2, 2, 2, 2, 2]);
+    expect(Object.keys(scores.by_type)).toEqual(['OCR', 'free-form', 'multiple choice', 'numerical']);
     expect(scores.quality).not.toBeNull();
     const rows = predictions('scored');
     expect(rows).toHaveLength(12);
@@ -57,7 +58,7 @@ describe('sophia eval', () => {
     const args = ['--data', 'sums.jsonl', '--out', 'sums', '--template', 'how many ? {problem}', '--json'];
     const scores = Scores.parse(JSON.parse((await evaluate(...args)).stdout));
     expect(scores).toMatchObject({ split: 'sums', n: 3, quality: null, flawed_right: null, by_style: null });
-    expect(Object.keys(scores.by_type)).toEqual(['school']);
+    expect(Object.keys(scores.by_source)).toEqual(['school']);
   });
 
   it('prints a table by type and by style, and where the files are', async () => {

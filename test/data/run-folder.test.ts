@@ -115,6 +115,7 @@ const scores: Scores = {
   broken_format: 0,
   truncated: 0,
   by_type: { OCR: { n: 80, accuracy: 0.4, quality: null, reliability_conditioned_accuracy: null } },
+  by_source: { books: { n: 80, accuracy: 0.4, quality: null, reliability_conditioned_accuracy: null } },
   by_style: null,
 };
 const state = (step: number): TrainerState => ({

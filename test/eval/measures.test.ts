@@ -57,14 +57,15 @@ describe('scores of a split', () => {
     expect(scores.truncated).toBe(1 / 8);
   });
 
-  it('by type: each with its own n, which add up', () => {
-    expect(scores.by_type['seeing/sum']).toEqual({
+  it('by type and by source: each with its own n, which add up', () => {
+    expect(scores.by_source['seeing/sum']).toEqual({
       n: 2,
       accuracy: 0.5,
       quality: 0.65,
       reliability_conditioned_accuracy: 0.5,
     });
-    expect(Object.values(scores.by_type).reduce((sum, { n }) => sum + n, 0)).toBe(8);
+    for (const parts of [scores.by_type, scores.by_source])
+      expect(Object.values(parts).reduce((sum, { n }) => sum + n, 0)).toBe(8);
   });
 
   it('by style: shares add up to 1, accuracy within each', () => {
@@ -107,11 +108,13 @@ describe('where nobody can say', () => {
     expect(scores.reliability_conditioned_accuracy).toBe(0);
   });
 
-  it('a data set without sources is split by problem type', () => {
+  it('a data set without sources has one, and its problem types', () => {
     const some = [
       prediction(true, null, '', { data_source: '' }),
       prediction(false, null, '', { data_source: '', problem_type: 'OCR' }),
     ];
-    expect(Object.keys(scoresOf(some, 'start', 'id', 0).by_type)).toEqual(['OCR', 'numerical']);
+    const { by_type, by_source } = scoresOf(some, 'start', 'id', 0);
+    expect(Object.keys(by_type)).toEqual(['OCR', 'numerical']);
+    expect(Object.keys(by_source)).toEqual(['unknown']);
   });
 });

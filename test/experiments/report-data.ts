@@ -35,6 +35,17 @@ export function scores(split: string, accuracy: number, quality: number, flawed:
         },
       ]),
     ),
+    by_source: Object.fromEntries(
+      types.map((type, i) => [
+        type,
+        {
+          n: 80,
+          accuracy: Math.min(1, Math.max(0, accuracy + (i - 2.5) * 0.06)),
+          quality,
+          reliability_conditioned_accuracy: sound,
+        },
+      ]),
+    ),
     by_style: { listing: { share: quality, accuracy }, shortcut: { share: 1 - quality, accuracy } },
   };
 }

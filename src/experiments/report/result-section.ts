@@ -24,7 +24,7 @@ ${said.verdict && html`<p class="lead">${said.verdict}</p>`}
 ${anatomy(input)}
 ${words(said)}
 ${headline(input)}
-${byType(input)}
+${byPart(input)}
 </section>`;
 }
 
@@ -94,22 +94,28 @@ function seedTitle(row: ResultRow, split: Split, key: Measure['key']): Html | nu
   return html`title="${each.join(', ')}"`;
 }
 
-function byType(input: ReportInput): Html | null {
+type Part = 'by_type' | 'by_source';
+
+/** By problem type, and by kind of question where the two differ. */
+function byPart(input: ReportInput): Html {
+  return html`<h3>By type of problem</h3>${partTable(input, 'by_type', 'problem type')}${partTable(input, 'by_source', 'source')}`;
+}
+
+function partTable(input: ReportInput, part: Part, name: string): Html | null {
   const scores = input.results.flatMap((row) =>
     row.seeds.flatMap((seed) => SPLITS.flatMap((split) => seed[split] ?? [])),
   );
-  const types = [...new Set(scores.flatMap((each) => Object.keys(each.by_type)))];
-  if (types.length === 0) return null;
+  const types = [...new Set(scores.flatMap((each) => Object.keys(each[part])))];
+  if (types.length < (part === 'by_source' ? 2 : 1)) return null;
   const variants = input.results.map((row) => row.variant);
   const cell = (row: ResultRow, split: Split, type: string) =>
-    summarise(row.seeds.map((seed) => seed[split]?.by_type[type]?.accuracy));
+    summarise(row.seeds.map((seed) => seed[split]?.[part][type]?.accuracy));
   const shown = SPLITS.filter((split) => input.results.some((row) => row.seeds.some((seed) => seed[split])));
-  return html`<h3>By type of problem</h3>
-<div class="scroll" tabindex="0" role="group" aria-label="Accuracy by type of problem"><table class="heat">
-<caption><span>Accuracy by type of problem${input.seeds.length > 1 && `, mean over ${input.seeds.length} seeds`}. The line under a figure is as long as the accuracy.</span></caption>
+  return html`<div class="scroll" tabindex="0" role="group" aria-label="Accuracy by ${name}"><table class="heat">
+<caption><span>Accuracy by ${name}${input.seeds.length > 1 && `, mean over ${input.seeds.length} seeds`}. The line under a figure is as long as the accuracy.</span></caption>
 <thead>
 <tr><td></td>${shown.map((split) => html`<th scope="colgroup" colspan="${variants.length}" class="first">${SPLIT_NAMES[split]}</th>`)}</tr>
-<tr><th scope="col">Type</th>${shown.map(() => variants.map((variant, i) => html`<th scope="col" class="${i === 0 && 'first'}">${variantName(variant)}</th>`))}</tr>
+<tr><th scope="col">${name[0].toUpperCase() + name.slice(1)}</th>${shown.map(() => variants.map((variant, i) => html`<th scope="col" class="${i === 0 && 'first'}">${variantName(variant)}</th>`))}</tr>
 </thead>
 <tbody>${types.map(
     (type) =>
