@@ -71,7 +71,7 @@ async function train(file: string | undefined, flags: Flags): Promise<void> {
   });
   try {
     const say = (line: string) => process.stderr.write(`${line}\n`);
-    const howToResume = `npx sophia train --run ${dir} --resume`;
+    const howToResume = `npx sophia train --run ${quoted(dir)} --resume`;
     const { rows, report } = await runRecipe(recipe, dir, {
       reporter: progress,
       say,
@@ -119,6 +119,11 @@ function seedsOf(list: string): number[] {
     );
   }
   return seeds;
+}
+
+/** A path as a shell takes it. */
+function quoted(path: string): string {
+  return /^[\w./~-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
 /** Calls back on Ctrl-C and on a polite kill. Returns what takes the listeners away. */

@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } fr
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, inject, it } from 'vitest';
 import { recipeFile } from './recipes.ts';
-import { leftovers, names, readRows, repository, sophia, workFolder } from './sophia.ts';
+import { leftovers, names, readRows, sophia, workFolder } from './sophia.ts';
 
 const job = inject('mainJob');
 const cold = join(job.dir, 'cold-start/checkpoints');
@@ -181,9 +181,16 @@ const inputs: Case[] = [
     /nowhere\/config\.json: not found; give a Hugging Face model folder/,
   ],
   [
-    'a judge whose scores are not one token each',
-    () => set({ 'judge.model': join(repository, 'test/fixtures/qwen2_5_vl_tiny/model') }),
-    /judge: the score 0\.0 is \d+ tokens in this model's vocabulary/,
+    'a judge that cannot tell scores apart',
+    () => {
+      // a vocabulary without digits: every score is the same unknown word
+      const wordless = (at: string) => {
+        const path = join(at, 'tokenizer.json');
+        writeFileSync(path, readFileSync(path, 'utf8').replaceAll(/"(\d\.\d)"/g, '"score-$1"'));
+      };
+      return set({ 'judge.model': damaged('wordless', wordless) });
+    },
+    /judge: this model's vocabulary cannot tell the scores 0\.0 to 1\.0 apart/,
   ],
   [
     'a checkpoint without a tokenizer',

@@ -101,9 +101,13 @@ describe.concurrent('records that `sophia world` wrote, and a checkpoint', () =>
     expect(new Set(responses.map((r) => r.thinking)).size).toBeGreaterThan(1);
   });
 
-  it('judge: {model: DIR} asks a TRM trained elsewhere', async ({ expect }) => {
-    const run = file('by-folder');
-    const given = { ...world, 'judge.model': lastCheckpoint('trm') };
+  const judges: [what: string, folder: string][] = [
+    ['a TRM trained elsewhere', lastCheckpoint('trm')],
+    ['a model of another vocabulary, whose scores are several tokens', join(fixture, 'model')],
+  ];
+  it.for(judges)('judge: {model: DIR} asks %s', async ([what, judge], { expect }) => {
+    const run = file(`by-${what.slice(0, 5)}`);
+    const given = { ...world, 'judge.model': judge };
     const ended = await sophia(['train', ...settings(given), '--run', run]);
     expect(ended.code, ended.stderr).toBe(0);
     expect(names(run)).not.toContain('trm');
