@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildReport } from '../../src/experiments/report/build.ts';
-import { reportInput } from './report-data.ts';
+import { reportInput, resultRows, scores } from './report-data.ts';
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
@@ -49,6 +49,33 @@ describe.skipIf(!existsSync(CHROMIUM))('the report in a browser', () => {
     expect(requests.filter((url) => !url.startsWith('data:'))).toEqual([
       pathToFileURL(join(dir, 'report.html')).href,
     ]);
+  });
+
+  it('gives a share of 0 no width in the bars, and every other share its own', async () => {
+    const [cold, grpo, trust] = resultRows([0]);
+    const seeds = grpo.seeds.map(({ seed }) => ({
+      seed,
+      id: scores('id', 1, 0.2, 1),
+      ood: scores('ood', 0.2, 0.9, 0),
+    }));
+    await writeFile(
+      join(dir, 'zero.html'),
+      buildReport(await reportInput([0], [cold, { variant: 'grpo', seeds }, trust])),
+    );
+    const other = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+    await other.goto(pathToFileURL(join(dir, 'zero.html')).href);
+    const widths = async (panel: number) => {
+      const bar = other.locator('.panels > div').nth(panel).locator('.bar').nth(1);
+      const whole = (await bar.boundingBox())?.width ?? 0;
+      const shares = ['sound', 'flawed', 'wrong'].map(async (kind) => {
+        const part = bar.locator(`.${kind}`);
+        return (await part.count()) === 0 ? 0 : ((await part.boundingBox())?.width ?? 0) / whole;
+      });
+      return Promise.all(shares);
+    };
+    expect(await widths(0)).toEqual([0, expect.closeTo(1, 2), 0]);
+    expect(await widths(1)).toEqual([expect.closeTo(0.2, 2), 0, expect.closeTo(0.8, 2)]);
+    await other.close();
   });
 
   it('runs no script that a response brought', async () => {

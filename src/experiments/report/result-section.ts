@@ -59,8 +59,11 @@ function bar(name: string, accuracy: Summary, sound: Summary | null): Html {
   const of100 = (share: number) => Math.round(100 * share);
   const soundShare = sound ? sound.mean : accuracy.mean;
   const flawedShare = Math.max(0, accuracy.mean - soundShare);
-  const part = (kind: string, share: number) =>
-    html`<span class="${kind}" style="width:${fixed(100 * share, 2)}%">${share >= 0.045 && of100(share)}</span>`;
+  const part = (kind: string, share: number) => {
+    const width = fixed(100 * share, 2);
+    if (Number(width) === 0) return null;
+    return html`<span class="${kind}" style="width:${width}%">${share >= 0.045 && html`<b>${of100(share)}</b>`}</span>`;
+  };
   const words = sound
     ? `${of100(soundShare)} right with sound reasoning, ${of100(flawedShare)} right with flawed reasoning, ${of100(1 - accuracy.mean)} wrong`
     : `${of100(accuracy.mean)} right, ${of100(1 - accuracy.mean)} wrong`;

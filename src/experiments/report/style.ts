@@ -70,7 +70,7 @@ table.plain { width: auto; } .plain td.text { white-space: normal; min-width: 17
 .panels .note { margin-bottom: 8px; min-height: 2.9em; }
 .bar-row { display: grid; grid-template-columns: 92px 1fr; align-items: center; gap: 10px; margin: 7px 0; font-size: 14.5px; }
 .bar { display: flex; height: 30px; border-radius: 3px; overflow: hidden; gap: 2px; }
-.bar span { display: flex; align-items: center; padding-left: 8px; font-weight: 600; font-size: 14px; font-variant-numeric: tabular-nums; min-width: 0; overflow: hidden; }
+.bar > span { display: flex; align-items: center; min-width: 0; overflow: hidden; } .bar b { padding-left: 8px; font-weight: 600; font-size: 14px; font-variant-numeric: tabular-nums; }
 .sound { background: var(--sound); color: var(--sound-ink); }
 .flawed { background: repeating-linear-gradient(135deg, var(--flawed) 0 6px, color-mix(in srgb, var(--flawed) 84%, #000) 6px 7px); color: var(--flawed-ink); }
 .wrong { background: var(--wrong); color: var(--wrong-ink); }
