@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { difference, findings, trainingFindings } from '../../src/experiments/report/findings.ts';
+import { clear, difference, findings, trainingFindings } from '../../src/experiments/report/findings.ts';
 import type { ResultRow } from '../../src/experiments/results.ts';
 import { resultRows, rlMetrics } from './report-data.ts';
 
@@ -12,6 +12,16 @@ const said = (rows: ResultRow[]) => {
 function exchanged(rows: ResultRow[]): ResultRow[] {
   const [cold, grpo, trust] = rows;
   return [cold, { variant: 'grpo', seeds: trust.seeds }, { variant: 'trust-grpo', seeds: grpo.seeds }];
+}
+
+/** A seed each: Trust-GRPO's out-of-distribution accuracy is so much above GRPO's. */
+function withDifferences(differences: number[]): ResultRow[] {
+  const [cold, grpo, trust] = resultRows(differences.map((_, seed) => seed));
+  const seeds = trust.seeds.map((seed, i) => ({
+    ...seed,
+    ood: seed.ood && { ...seed.ood, accuracy: (grpo.seeds[i].ood?.accuracy ?? 0) + differences[i] },
+  }));
+  return [cold, grpo, { ...trust, seeds }];
 }
 
 describe('sentences about the result', () => {
@@ -56,7 +66,9 @@ describe('sentences about the result', () => {
   });
 
   it('with several seeds count how many agree', () => {
-    expect(said(resultRows([0, 1, 2])).text).toMatch(/0\.26 ± 0\.00 above GRPO, in all 3 seeds/);
+    expect(said(resultRows([0, 1, 2])).text).toMatch(
+      /0\.26 ± 0\.00 above GRPO, the same way in all 3 seeds\./,
+    );
     const rows = resultRows([0, 1, 2]);
     const against = rows[2].seeds[1].ood;
     if (against) against.accuracy = 0.05;
@@ -64,9 +76,33 @@ describe('sentences about the result', () => {
     expect(said(rows).verdict).toContain('by accuracy out of distribution they cannot be told apart');
   });
 
-  it('say how many seeds there are', () => {
+  it('do not call a difference clear that has one sign in all seeds but a 95 % interval that holds 0', () => {
+    // Student's t for 3 seeds: 4.303 · sd / √3, so ± 2.48 sd around the mean.
+    const unclear = said(withDifferences([0.02, 0.1, 0.18]));
+    expect(unclear.text).toContain(
+      'Trust-GRPO is 0.10 ± 0.08 above GRPO, the same way in all 3 seeds, but this cannot be told from chance.',
+    );
+    expect(unclear.verdict).toContain('by accuracy out of distribution they cannot be told apart');
+    const wide = said(withDifferences([0.07, 0.1, 0.13]));
+    expect(wide.text).toContain('Trust-GRPO is 0.10 ± 0.03 above GRPO, the same way in all 3 seeds.');
+    expect(wide.verdict).toContain('ended with higher accuracy out of distribution');
+  });
+
+  it('ask more of two seeds than of twelve', () => {
+    const twice = [0.06, 0.14];
+    expect(said(withDifferences(twice)).text).toContain(
+      'in all 2 seeds, but this cannot be told from chance',
+    );
+    const often = Array.from({ length: 6 }, () => twice).flat();
+    expect(said(withDifferences(often)).text).toContain('above GRPO, the same way in all 12 seeds.');
+  });
+
+  it('say how many seeds there are and when a difference is called clear', () => {
     expect(said(resultRows([0])).list.at(-1)?.about).toBe('One seed');
-    expect(said(resultRows([0, 1, 2])).list.at(-1)?.about).toBe('3 seeds');
+    expect(said(resultRows([0, 1, 2])).list.at(-1)).toMatchObject({
+      about: '3 seeds',
+      says: expect.stringMatching(/same sign in every seed and its 95 % interval .* excludes 0\.$/),
+    });
   });
 
   it('speak of the start where a given checkpoint was trained', () => {
@@ -108,6 +144,15 @@ describe('a difference between two variants', () => {
       seeds: 2,
       agreeing: 2,
     });
+  });
+
+  it('of mean scores is never clear by one seed, whatever its size: there is no estimate of chance', () => {
+    const [, grpo, trust] = resultRows([0]);
+    const quality = difference(trust, grpo, 'ood', 'quality');
+    expect(quality).toMatchObject({ mean: expect.closeTo(0.39, 10), sd: null, chance: null });
+    expect(quality && clear(quality)).toBe(false);
+    const accuracy = difference(trust, grpo, 'ood', 'accuracy');
+    expect(accuracy && clear(accuracy)).toBe(true);
   });
 
   it('leaves seeds out that only one of them has', () => {

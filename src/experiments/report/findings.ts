@@ -43,11 +43,23 @@ export function difference(
   return { mean: over.mean, sd: over.sd, seeds: over.n, agreeing, chance };
 }
 
-/** Whether a difference is more than chance could easily give: beyond two standard errors, or of one sign in every seed. */
-function clear(diff: Difference): boolean {
+/**
+ * Whether a difference is more than chance could easily give. Several seeds: all have its sign, and the paired 95 %
+ * interval excludes 0. One seed: it is beyond two standard errors; where those are not known, it is never clear.
+ */
+export function clear(diff: Difference): boolean {
   if (diff.mean === 0) return false;
-  if (diff.seeds > 1) return diff.agreeing === diff.seeds;
-  return diff.chance === null || Math.abs(diff.mean) > diff.chance;
+  if (diff.sd === null) return diff.chance !== null && Math.abs(diff.mean) > diff.chance;
+  const half = (studentT(diff.seeds - 1) * diff.sd) / Math.sqrt(diff.seeds);
+  return diff.agreeing === diff.seeds && Math.abs(diff.mean) > half;
+}
+
+/** Student's t, its 97.5 % quantile for 1 to 9 degrees of freedom. */
+const STUDENT_T = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262];
+
+/** Beyond the table by the expansion in 1/df around the normal quantile (Abramowitz & Stegun 26.7.5), good to 0.005. */
+function studentT(df: number): number {
+  return STUDENT_T[df - 1] ?? 1.96 + 2.372 / df + 2.823 / df ** 2;
 }
 
 /** What sounder reasoning should show, with words for either outcome. */
@@ -175,11 +187,13 @@ function compared(main: ResultRow, base: ResultRow, split: Split, key: Measure['
 }
 
 function doubt(diff: Difference): string {
-  if (diff.seeds > 1)
-    return diff.agreeing === diff.seeds
-      ? `, in all ${diff.seeds} seeds`
-      : `, but so in only ${diff.agreeing} of ${diff.seeds} seeds`;
-  if (diff.chance === null || clear(diff)) return '';
+  if (diff.seeds > 1) {
+    if (diff.agreeing < diff.seeds) return `, but so in only ${diff.agreeing} of ${diff.seeds} seeds`;
+    const same = `the same way in all ${diff.seeds} seeds`;
+    return clear(diff) ? `, ${same}` : `, ${same}, but this cannot be told from chance`;
+  }
+  if (clear(diff)) return '';
+  if (diff.chance === null) return ', which one seed cannot tell from chance';
   return `, no more than the ${fixed(diff.chance, 2)} that chance could give with this many questions`;
 }
 
@@ -204,7 +218,7 @@ function caution(rows: readonly ResultRow[]): Finding {
   return seeds > 1
     ? {
         about: `${seeds} seeds`,
-        says: 'Each is a whole pipeline of its own. A difference is called clear where every seed has its sign.',
+        says: 'Each is a whole pipeline of its own. A difference is called clear where it has the same sign in every seed and its 95 % interval over the seeds (paired, Student’s t) excludes 0.',
       }
     : {
         about: 'One seed',
