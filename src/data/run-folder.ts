@@ -42,7 +42,9 @@ export const RlMetrics = z.object({
   truncated: share,
   /** Mean length of a response. */
   completion_tokens: z.number(),
-  /** Mean k3 estimate a token, in nats; null where β is 0. */
+  /** Responses the update computed a gradient for: those with an advantage, all where β is above 0. */
+  trained: count,
+  /** Mean k3 estimate a token at the step's last update, in nats; null where β is 0. */
   kl: z.number().nullable(),
   clip_fraction: share,
   /** Before clipping; null when it was not finite. */

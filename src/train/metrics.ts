@@ -45,6 +45,7 @@ export function rlMetrics(
     broken_format: share(responses, (r) => !r.outcome.formatOk),
     truncated: share(responses, (r) => r.sample.finish === 'length'),
     completion_tokens: mean(responses.map((r) => r.sample.tokens.length)),
+    trained: update.trained,
     kl: update.kl,
     clip_fraction: update.clipFraction,
     grad_norm: Number.isFinite(update.gradNorm) ? update.gradNorm : null,

@@ -53,6 +53,8 @@ export interface RlSettings {
 
 /** What an update did. */
 export interface PolicyUpdate extends StepResult {
+  /** Responses with a gradient. */
+  trained: number;
   kl: number | null;
   clipFraction: number;
   learningRate: number;

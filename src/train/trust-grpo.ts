@@ -4,7 +4,8 @@
  * no thinking rewards.
  *
  * How it differs from the paper's set-up: one update a batch by default (so ρ = 1 and nothing is clipped); responses
- * whose advantage is 0 are left out of the update where there is no KL term; a response cut off by the token limit has
+ * whose advantage is 0 are not computed where there is no KL term (they count in the means all the same); log p in the
+ * update is that at temperature 1, whatever the sampling temperature; a response cut off by the token limit has
  * no answer and counts as a broken format (outcome 0, thinking 0).
  */
 import { relative } from 'node:path';
@@ -188,16 +189,18 @@ async function updatePolicy(
   const result: PolicyUpdate = {
     gradNorm: 0,
     applied: true,
+    trained: 0,
     kl: reference ? 0 : null,
     clipFraction: 0,
     learningRate: options.learningRate,
   };
 
-  const rows = groups
-    .flatMap(({ prompt, responses, trust }) =>
-      responses.map((r, i) => ({ prompt, sample: r.sample, advantage: trust.advantage[i] })),
-    )
-    .filter(({ advantage }) => reference || Math.abs(advantage) > NO_ADVANTAGE);
+  const all = groups.flatMap(({ prompt, responses, trust }) =>
+    responses.map((r, i) => ({ prompt, sample: r.sample, advantage: trust.advantage[i] })),
+  );
+  const whole = { sequences: all.length, tokens: all.reduce((sum, r) => sum + r.sample.tokens.length, 0) };
+  const rows = all.filter(({ advantage }) => reference || Math.abs(advantage) > NO_ADVANTAGE);
+  result.trained = rows.length;
   if (rows.length === 0) return result;
   const sequences: Sequence[] = rows.map(({ prompt, sample }) => ({ prompt, completion: sample.tokens }));
   const advantages = rows.map((r) => r.advantage);
@@ -218,6 +221,7 @@ async function updatePolicy(
         klBeta,
         aggregation,
         maxTokens,
+        whole,
       };
       const loss = policyWeights(batch);
       if (reference) result.kl = loss.kl;

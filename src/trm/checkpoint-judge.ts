@@ -25,7 +25,7 @@ export interface CheckpointJudgeOptions {
 
 /** Throws InputError where two scores are the same tokens in the model's vocabulary. */
 export function checkpointJudge({ engine, chat, template, questionTemplate }: CheckpointJudgeOptions): Judge {
-  const endings = scoreEndings(scoreTokens(chat));
+  const tokens = scoreTokens(chat);
   return {
     name: 'checkpoint',
     async score(responses: JudgedResponse[]): Promise<JudgeScore[]> {
@@ -36,7 +36,7 @@ export function checkpointJudge({ engine, chat, template, questionTemplate }: Ch
         ),
       );
       const readable = prompts.flatMap((p) => ('prompt' in p ? [p.prompt] : []));
-      const logprobs = await scoreLogprobs(engine, readable, endings);
+      const logprobs = await scoreLogprobs(engine, readable, tokens);
       let next = 0;
       return prompts.map((p) =>
         'failure' in p ? { score: null, failure: p.failure } : expectedScore(logprobs[next++]),
@@ -67,11 +67,15 @@ function scoreEndings(tokens: readonly number[][]): Ending[] {
   return [...endings.values()];
 }
 
-/** log p of each of the eleven scores after each prompt. */
-async function scoreLogprobs(engine: Engine, prompts: Prompt[], endings: Ending[]): Promise<number[][]> {
+/** log p of each of the eleven scores, given as token lists, after each prompt: [prompt][score]. */
+export async function scoreLogprobs(
+  engine: Engine,
+  prompts: Prompt[],
+  tokens: readonly number[][],
+): Promise<number[][]> {
   const result = prompts.map(() => SCORES.map(() => Number.NEGATIVE_INFINITY));
   if (prompts.length === 0) return result;
-  for (const { prefix, last, scores } of endings) {
+  for (const { prefix, last, scores } of scoreEndings(tokens)) {
     const sequences: Sequence[] = prompts.map((prompt) => ({ prompt, completion: [...prefix, last[0]] }));
     const read = await engine.logprobs(sequences, { candidates: last });
     read.forEach(({ logprobs, candidates }, i) => {
@@ -95,15 +99,23 @@ function readOnce(): (record: LoadedRecord) => Promise<Picture[]> {
   };
 }
 
-/** Expected value of the scores under their log-probabilities. */
+/** Below this probability of any score at all, a model is not judging, and its expected score would mean nothing. */
+const MIN_MASS = 0.5;
+
+/** Expected value of the scores under their log-probabilities; a failure where the model hardly gives any score. */
 export function expectedScore(logprobs: readonly number[]): JudgeScore {
   const top = Math.max(...logprobs);
   const mass = logprobs.map((lp) => Math.exp(lp - top));
   const total = mass.reduce((a, b) => a + b, 0);
   const score = mass.reduce((sum, p, i) => sum + p * Number(SCORES[i]), 0) / total;
-  return Number.isFinite(score)
-    ? { score, failure: null }
-    : { score: null, failure: 'the model gave no finite probabilities' };
+  if (!Number.isFinite(score)) return { score: null, failure: 'the model gave no finite probabilities' };
+  const given = total * Math.exp(top);
+  return given < MIN_MASS
+    ? {
+        score: null,
+        failure: `the model gave only ${(100 * given).toFixed(1)} % to the scores; it was not taught to judge`,
+      }
+    : { score, failure: null };
 }
 
 /** The tokens of each score. Throws InputError where the vocabulary cannot tell them apart. */

@@ -50,6 +50,8 @@ export interface PolicyBatch {
   aggregation: Aggregation;
   /** The limit on completion tokens; `dr_grpo` needs it. */
   maxTokens?: number;
+  /** What means are taken over, where responses without advantage are left out of `logp`: the whole batch. */
+  whole?: { sequences: number; tokens: number };
 }
 
 export interface PolicyLoss {
@@ -78,7 +80,7 @@ export function policyWeights(batch: PolicyBatch): PolicyLoss {
   if (batch.aggregation === 'dr_grpo' && !(maxTokens > 0))
     throw new RangeError('dr_grpo divides by the token limit: give maxTokens above 0');
   const tokens = logp.reduce((sum, row) => sum + row.length, 0);
-  const size: BatchSize = { sequences: logp.length, tokens, maxTokens };
+  const size: BatchSize = { sequences: logp.length, tokens, ...batch.whole, maxTokens };
 
   let policyLoss = 0;
   let kl = 0;
@@ -100,7 +102,7 @@ export function policyWeights(batch: PolicyBatch): PolicyLoss {
     loss: policyLoss + klBeta * kl,
     policyLoss,
     kl,
-    clipFraction: clipped / Math.max(tokens, 1),
+    clipFraction: clipped / Math.max(size.tokens, 1),
   };
 }
 

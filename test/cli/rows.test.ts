@@ -75,6 +75,20 @@ describe('sophia reward', () => {
     expect(rows).toEqual([{ ...response, answer: 'mine', reward: 1, format_ok: true, exact: true }]);
   });
 
+  it('reads a number as solution like its text, and prints it as it was', async () => {
+    const { rows } = await sophia(
+      ['reward', '--in', '-'],
+      jsonl([
+        { ...response, solution: 5 },
+        { ...response, solution: 5.5 },
+      ]),
+    );
+    expect(rows).toEqual([
+      { ...response, solution: 5, reward: 1, format_ok: true, answer: '5', exact: true },
+      { ...response, solution: 5.5, reward: 0, format_ok: true, answer: '5', exact: false },
+    ]);
+  });
+
   it.each([
     [
       'an unknown problem type',
@@ -82,7 +96,12 @@ describe('sophia reward', () => {
       /problem_type: must be one of "numerical"/,
     ],
     ['a missing response', { ...response, response: undefined }, /response: missing; add a string/],
-    ['a solution that is no string', { ...response, solution: 5 }, /solution: must be a string/],
+    ['a solution that is no text', { ...response, solution: [5] }, /solution: must be a string or a number/],
+    [
+      'a missing solution',
+      { ...response, solution: undefined },
+      /solution: missing; add a string or a number/,
+    ],
     ['a row that is no object', [response], /must be a JSON object/],
   ])('ends with exit code 2 and one line on %s; rows before it stand', async (_name, bad, message) => {
     const got = await sophia(['reward', '--in', '-'], jsonl([response, bad, response]));

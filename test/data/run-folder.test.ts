@@ -51,6 +51,7 @@ const rl = (step: number, total_s = 1): RlMetrics => ({
   broken_format: 0,
   truncated: 0,
   completion_tokens: 12.5,
+  trained: 8,
   kl: null,
   clip_fraction: 0,
   grad_norm: null,

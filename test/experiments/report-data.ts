@@ -102,6 +102,7 @@ export function rlMetrics(variant: string, seed: number, steps = 60): RlMetrics[
       quality: (trust ? 0.57 + 0.08 * t : 0.57 - 0.36 * t) + wobble(7) / 2,
       broken_format: Math.max(0, 0.02 - 0.001 * step),
       truncated: 0,
+      trained: 96,
       completion_tokens: (trust ? 13 + 1.4 * t : 13 - 5 * t) + wobble(8) * 4,
       kl: null,
       clip_fraction: 0,

@@ -26,6 +26,16 @@ describe('figures over seeds', () => {
 
 describe('the final table', () => {
   const lines = (table: string) => table.trimEnd().split('\n');
+  /** A variant's figures, block by block. */
+  const cells = (table: string, name: string) =>
+    lines(table)
+      .filter((line) => line.startsWith(`  ${name} `))
+      .map((line) =>
+        line
+          .slice(name.length + 2)
+          .split(/\s+/)
+          .filter(Boolean),
+      );
 
   it('fits into 100 columns, with one seed and with several, with long names of variants', () => {
     const rows = [
@@ -37,28 +47,22 @@ describe('the final table', () => {
     expect(resultsTable(rows)).toContain('wo-trust-and-annealing ');
   });
 
-  it('shows the scores as they are, a variant a row', () => {
-    const row = lines(resultsTable(resultRows([0]))).find((line) => line.startsWith('Trust-GRPO'));
-    // accuracy ID, OOD, right and sound OOD = 0.42 · (1 − 0.32 · 0.9), flawed-right ID, quality ID, OOD
-    expect(row?.split(/\s+/).filter(Boolean)).toEqual([
-      'Trust-GRPO',
-      '0.62',
-      '0.42',
-      '0.30',
-      '0.32',
-      '0.60',
-      '0.58',
+  it('shows the scores as they are, a variant a row, in distribution and then out of distribution', () => {
+    // accuracy, right and sound = 0.62 · (1 − 0.32) and 0.42 · (1 − 0.32 · 0.9), flawed-right, quality
+    expect(cells(resultsTable(resultRows([0])), 'Trust-GRPO')).toEqual([
+      ['0.62', '0.42', '0.32', '0.60'],
+      ['0.42', '0.30', '0.29', '0.58'],
     ]);
   });
 
   it('shows mean ± sd over seeds', () => {
-    const row = lines(resultsTable(resultRows([0, 1, 2]))).find((line) => line.startsWith('GRPO'));
-    expect(row).toContain('0.81 ± 0.01');
-    expect(row).toContain('0.17 ± 0.01');
+    const rows = lines(resultsTable(resultRows([0, 1, 2]))).filter((line) => line.startsWith('  GRPO'));
+    expect(rows[0]).toContain('0.81 ± 0.01');
+    expect(rows[1]).toContain('0.17 ± 0.01');
   });
 
   it('says how many questions stand behind it and how they were decoded', () => {
-    expect(resultsTable(resultRows([3]))).toContain('one seed (3), n 480 ID and 480 OOD, greedy');
+    expect(resultsTable(resultRows([3]))).toContain('One seed (3), n 480 ID and 480 OOD, greedy');
     const sampled = resultRows([0]).map((row) => ({
       ...row,
       seeds: row.seeds.map((seed) => ({ ...seed, id: seed.id && { ...seed.id, temperature: 1 }, ood: null })),
@@ -66,17 +70,20 @@ describe('the final table', () => {
     expect(resultsTable(sampled)).toContain('n 480 ID, temperature 1');
   });
 
-  it('shows a dash where there is no oracle and no second split', () => {
+  it('says that right and sound is the reliability-conditioned accuracy', () => {
+    expect(resultsTable(resultRows([0])).replaceAll('\n', ' ')).toContain(
+      'Right and sound: share of all answers that are right with sound reasoning (reliability-conditioned accuracy).',
+    );
+  });
+
+  it('shows a dash where there is no oracle, and no block for a split that was not evaluated', () => {
     const [row] = resultRows([0]);
     const bare = {
       ...row,
       seeds: row.seeds.map((seed) => ({ ...seed, id: seed.id && { ...seed.id, quality: null }, ood: null })),
     };
-    expect(
-      lines(resultsTable([bare]))[4]
-        .split(/\s+/)
-        .slice(-5),
-    ).toEqual(['–', '–', '0.37', '–', '–']);
+    expect(cells(resultsTable([bare]), 'Cold start')).toEqual([['0.57', '0.36', '0.37', '–']]);
+    expect(resultsTable([bare])).not.toContain('Out of distribution');
   });
 
   it('is there as JSON, unrounded and with its seeds', () => {

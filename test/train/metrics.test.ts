@@ -26,6 +26,7 @@ const settings: RlSettings = {
 const update: PolicyUpdate = {
   gradNorm: 2,
   applied: true,
+  trained: 8,
   kl: null,
   clipFraction: 0,
   learningRate: 0.01,

@@ -8,7 +8,12 @@ import { type Chat, loadChat } from '../../src/data/chat.ts';
 import type { LoadedRecord } from '../../src/data/reader.ts';
 import { createLocalEngine } from '../../src/engine/local/index.ts';
 import { InputError } from '../../src/errors.ts';
-import { checkpointJudge, expectedScore, scoreTokens } from '../../src/trm/checkpoint-judge.ts';
+import {
+  checkpointJudge,
+  expectedScore,
+  scoreLogprobs,
+  scoreTokens,
+} from '../../src/trm/checkpoint-judge.ts';
 import type { ScoredResponse } from '../../src/trm/collect.ts';
 import { trmLessons } from '../../src/trm/lessons.ts';
 import {
@@ -136,8 +141,6 @@ describe('scores', () => {
         picture: null,
         source: 'rows.jsonl:1',
       };
-      const judge = checkpointJudge({ engine, chat: other, template, questionTemplate: '{problem}' });
-      const [judged] = await judge.score([{ record, response: '<think>two</think><answer>2</answer>' }]);
       const made = await judgePrompt(
         other,
         template,
@@ -146,11 +149,20 @@ describe('scores', () => {
         '<think>two</think><answer>2</answer>',
       );
       if ('failure' in made) throw new Error(made.failure);
-      const whole = await engine.logprobs(
-        scoreTokens(other).map((completion) => ({ prompt: made.prompt, completion })),
-      );
-      const sums = whole.map(({ logprobs }) => logprobs.reduce((a, b) => a + b, 0));
-      expect(judged.score).toBeCloseTo(expectedScore(sums).score!, 5);
+      const tokens = scoreTokens(other);
+      const [read] = await scoreLogprobs(engine, [made.prompt], tokens);
+      const whole = await engine.logprobs(tokens.map((completion) => ({ prompt: made.prompt, completion })));
+      whole.forEach(({ logprobs }, score) => {
+        expect(read[score]).toBeCloseTo(
+          logprobs.reduce((a, b) => a + b, 0),
+          4,
+        );
+      });
+      // random weights: no judge
+      const judge = checkpointJudge({ engine, chat: other, template, questionTemplate: '{problem}' });
+      const [judged] = await judge.score([{ record, response: '<think>two</think><answer>2</answer>' }]);
+      expect(judged.score).toBeNull();
+      expect(judged.failure).toMatch(/it was not taught to judge$/);
     } finally {
       await engine.dispose();
     }
@@ -160,11 +172,11 @@ describe('scores', () => {
 describe('the expected score', () => {
   const certain = (at: number) => SCORES.map((_, i) => (i === at ? 0 : Number.NEGATIVE_INFINITY));
 
-  it('is Σ p(s)·s / Σ p(s) over the score tokens, whatever mass lies elsewhere', () => {
+  it('is Σ p(s)·s / Σ p(s) over the score tokens, whatever smaller mass lies elsewhere', () => {
     expect(expectedScore(certain(7))).toEqual({ score: 0.7, failure: null });
-    expect(expectedScore(SCORES.map(() => -50)).score).toBeCloseTo(0.5, 12);
-    const half = SCORES.map((_, i) => (i === 2 ? Math.log(0.03) : i === 10 ? Math.log(0.01) : -1e9));
-    expect(expectedScore(half).score).toBeCloseTo((3 * 0.2 + 1 * 1) / 4, 12);
+    expect(expectedScore(SCORES.map(() => Math.log(1 / 12))).score).toBeCloseTo(0.5, 12);
+    const most = SCORES.map((_, i) => (i === 2 ? Math.log(0.6) : i === 10 ? Math.log(0.2) : -1e9));
+    expect(expectedScore(most).score).toBeCloseTo((3 * 0.2 + 1 * 1) / 4, 12);
   });
 
   it('lies between 0 and 1 and does not change with a common factor', () => {
@@ -174,11 +186,23 @@ describe('the expected score', () => {
     });
     fc.assert(
       fc.property(logprobs, (lp) => {
-        const { score } = expectedScore(lp);
+        // as a model that gives 9 tenths of its probability to scores
+        const mass = Math.log(0.9) - Math.log(lp.reduce((sum, x) => sum + Math.exp(x - Math.max(...lp)), 0));
+        const given = (factor: number) => lp.map((x) => x - Math.max(...lp) + mass + Math.log(factor));
+        const { score } = expectedScore(given(1));
         expect(score! >= 0 && score! <= 1).toBe(true);
-        expect(expectedScore(lp.map((x) => x - 300)).score!).toBeCloseTo(score!, 9);
+        expect(expectedScore(given(0.7)).score!).toBeCloseTo(score!, 9);
       }),
     );
+  });
+
+  it('of a model that hardly gives a score is a failure: it was not taught to judge', () => {
+    const faint = SCORES.map(() => Math.log(0.04));
+    expect(expectedScore(faint)).toEqual({
+      score: null,
+      failure: 'the model gave only 44.0 % to the scores; it was not taught to judge',
+    });
+    expect(expectedScore(SCORES.map(() => Math.log(0.05))).score).toBeCloseTo(0.5, 12);
   });
 
   it('of a model that gives no finite probabilities is a failure, never a number', () => {
@@ -195,6 +219,24 @@ describe('a checkpoint as a judge', () => {
   it('scores between 0 and 1, in order, also several at once as each alone; fails where it can be shown no prompt', async () => {
     const { engine } = await openModel(model);
     try {
+      // some lessons, so that it answers with scores at all
+      const lessons = trmLessons([...scored(1, 0.2), ...scored(1, 0.9)], { ...options(), batch: 8 });
+      const adam = {
+        learningRate: 3e-3,
+        betas: [0.9, 0.98] as [number, number],
+        eps: 1e-8,
+        weightDecay: 0,
+        maxGradNorm: 1,
+      };
+      for (let k = 0; k < 40; k++) {
+        const batch = await lessons(k);
+        const sequences = batch.map(({ prompt, tokens }) => ({ prompt, completion: tokens }));
+        await engine.backward(
+          sequences,
+          batch.map(({ weights }) => weights.map((w) => w / batch.length)),
+        );
+        await engine.step(adam);
+      }
       const judge = checkpointJudge({ engine, ...options() });
       const rows = ['so 1', 'a1 red circle so 1', '<|image_pad|>'].map((think, i) => ({
         record: textRecord(i, 'how many ?'),

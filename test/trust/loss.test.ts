@@ -113,6 +113,28 @@ describe('the closed-form gradient', () => {
     expect(got.clipFraction).toBe(0);
   });
 
+  it.each(names)(
+    'of a batch without its responses of advantage 0 is the same, under %s, if told of the whole',
+    (aggregation) => {
+      const row = goldenLosses[0];
+      const full = { ...batchOf(row, aggregation), refLogp: null, klBeta: 0 };
+      const advantages = full.advantages.map((a, i) => (i === 1 ? 0 : a));
+      const without = <T>(rows: readonly T[]) => rows.filter((_, i) => i !== 1);
+      const whole = { sequences: full.logp.length, tokens: full.logp.flat().length };
+      const part = policyWeights({
+        ...full,
+        logp: without(full.logp),
+        oldLogp: without(full.oldLogp),
+        advantages: without(advantages),
+        whole,
+      });
+      const all = policyWeights({ ...full, advantages });
+      expect(part.weights).toEqual(without(all.weights));
+      expect(part.loss).toBeCloseTo(all.loss, 12);
+      expect(all.weights[1].every((w) => w === 0)).toBe(true);
+    },
+  );
+
   it('is 0 for an empty batch and for empty responses', () => {
     const empty = {
       logp: [[]],

@@ -48,10 +48,13 @@ export function bruteOracle(facts: Facts, response: string): Verdicts {
   const choice = facts.problem.includes('which cell has');
   const stated: Record<string, string> = {};
   let conclusion: string | undefined;
+  const concluded: string[] = [];
   const verdicts = statements.map((words): string => {
     if (words[0] === 'note') return 'hearsay';
     if (words[0] === 'so') {
       conclusion = words.slice(1).join(' ');
+      concluded.push(conclusion);
+      if (conclusion !== '' && concluded.indexOf(conclusion) < concluded.length - 1) return 'repeated';
       if (!facts.relevant.every((cell) => cell in stated)) return 'unsupported';
       return solve(facts.problem, (cell) => stated[cell], facts.relevant) === conclusion
         ? 'follows'

@@ -10,6 +10,7 @@ import {
   questionRecord,
   responseText,
   type SeeingWorld,
+  soundTrace,
   TEMPLATES,
   TRACE_STYLES,
   traceOf,
@@ -213,9 +214,14 @@ describe('against other oracles', () => {
   });
 
   it('agrees with the prototype the world was tried out in (golden file)', () => {
+    let compared = 0;
     const rows = readFileSync(new URL('../fixtures/seeing-world/oracle.jsonl', import.meta.url), 'utf8');
     for (const line of rows.trim().split('\n')) {
       const golden = JSON.parse(line);
+      // the prototype let a conclusion that is said again count again
+      const conclusions = golden.response.match(/\bso [^<]*?(?= (?:so|note|clearly|[a-d][1-4])\b| <)/g) ?? [];
+      if (new Set(conclusions).size < conclusions.length) continue;
+      compared++;
       const judgement = oracle(parseWorld(golden), golden.response);
       const { right, style, statements } = judgement;
       expect({ right, style, verdicts: statements.map(({ verdict }) => verdict) }, line).toEqual({
@@ -224,6 +230,27 @@ describe('against other oracles', () => {
         verdicts: golden.verdicts,
       });
       expect(judgement.score).toBeCloseTo(golden.score, 12);
+    }
+    expect(compared).toBeGreaterThan(350);
+  });
+
+  it('gives a conclusion that is said again nothing, however often', () => {
+    const once = oracle(
+      world,
+      `<think> ${soundTrace(world).process} </think> <answer> ${world.answer} </answer>`,
+    );
+    expect(once.score).toBe(1);
+    let before = 1;
+    for (const times of [1, 2, 5, 10]) {
+      const more = ` so ${world.answer}`.repeat(times);
+      const again = oracle(
+        world,
+        `<think> ${soundTrace(world).process}${more} </think> <answer> ${world.answer} </answer>`,
+      );
+      expect(again.statements.filter(({ verdict }) => verdict === 'follows')).toHaveLength(1);
+      expect(again.statements.filter(({ verdict }) => verdict === 'repeated')).toHaveLength(times);
+      expect(again.score).toBeLessThan(before);
+      before = again.score;
     }
   });
 });

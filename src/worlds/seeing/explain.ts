@@ -20,6 +20,10 @@ export function wrongOption(option: string, cell: string, trueOption: string | n
     : `${cell} is option ${trueOption}, not ${option}`;
 }
 
+export function concludedBefore(conclusion: string): string {
+  return `${conclusion} was concluded before`;
+}
+
 export function repeated(cell: string): string {
   return `${cell} was stated before`;
 }

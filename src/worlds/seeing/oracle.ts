@@ -60,6 +60,8 @@ interface Said {
   /** Contents as first stated, by cell. */
   cells: Map<string, string>;
   conclusion: string | null;
+  /** All conclusions so far: saying one again earns nothing. */
+  concluded: Set<string>;
 }
 
 /** Judges a response, whatever it is; a broken format scores 0. */
@@ -70,7 +72,7 @@ export function oracle(world: SeeingWorld, response: string): Judgement {
   const names = new Set(cellNames(world.n));
   const think = words(parts.think);
   const answer = words(parts.answer).join(' ');
-  const said: Said = { cells: new Map(), conclusion: null };
+  const said: Said = { cells: new Map(), conclusion: null, concluded: new Set() };
   const statements = statementsOf(think, names).map((statement) => judge(statement, world, said));
   statements.push(judgeAnswer(answer, said));
 
@@ -134,8 +136,11 @@ function judgeCell(
 }
 
 function judgeConclusion(content: string, world: SeeingWorld, said: Said): Judged {
+  const before = said.concluded.has(content);
+  said.concluded.add(content);
   said.conclusion = content;
   if (content === '') return { verdict: 'unsupported', why: why.nothingConcluded() };
+  if (before) return { verdict: 'repeated', why: why.concludedBefore(content) };
   const missing = world.relevant.filter((cell) => !said.cells.has(cell));
   if (missing.length > 0) return { verdict: 'unsupported', why: why.neverStated(missing) };
   const stated = world.relevant.map((cell) => said.cells.get(cell)!);
