@@ -2,7 +2,7 @@
 import Table from 'cli-table3';
 import type { PartScores, Scores } from '../data/run-folder.ts';
 import { fixed } from '../experiments/stats.ts';
-import { RULES } from '../experiments/table.ts';
+import { RIGHT_AND_SOUND, RULES } from '../experiments/table.ts';
 
 const figure = (value: number | null) => (value === null ? '–' : fixed(value, 2));
 
@@ -39,7 +39,8 @@ export function scoresTable(scores: Scores): string {
     `broken format ${figure(scores.broken_format)}, cut off ${figure(scores.truncated)}`,
     `${scores.split}, ${decoding}`,
   ];
-  return `${[types, ...(styles ? [styles] : []), `${notes.join('; ')}.`].join('\n')}\n`;
+  const meaning = judged ? [RIGHT_AND_SOUND] : [];
+  return `${[types, ...(styles ? [styles] : []), `${notes.join('; ')}.`, ...meaning].join('\n')}\n`;
 }
 
 function table(head: string[], rows: string[][]): string {

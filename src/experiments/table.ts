@@ -6,19 +6,12 @@ import {
   MEASURES,
   type Measure,
   type ResultRow,
+  SPLIT_NAMES,
+  SPLITS,
   type Split,
   variantName,
 } from './results.ts';
 import { plusMinus, type Summary } from './stats.ts';
-
-const COLUMNS: readonly { head: string; split: Split; key: Measure['key'] }[] = [
-  { head: 'accuracy\nID', split: 'id', key: 'accuracy' },
-  { head: 'accuracy\nOOD', split: 'ood', key: 'accuracy' },
-  { head: 'right and\nsound OOD', split: 'ood', key: 'reliability_conditioned_accuracy' },
-  { head: 'flawed-right\nID', split: 'id', key: 'flawed_right' },
-  { head: 'thinking\nquality ID', split: 'id', key: 'quality' },
-  { head: 'thinking\nquality OOD', split: 'ood', key: 'quality' },
-];
 
 /** Lines of a table: three rules and nothing else, above, under the head, below. */
 export const RULES = {
@@ -39,24 +32,37 @@ export const RULES = {
   'bottom-right': '',
 } as const;
 
-const NAME_WIDTH = 22;
-const FIGURE_WIDTH = 12;
+const NAME_WIDTH = 26;
+const FIGURE_WIDTH = 17;
 
-/** Variants as rows; mean ± sd over seeds; what was measured and how stands below. Ends with a newline. */
+/** Said below every table that shows the measure; wrapped for 100 columns. */
+export const RIGHT_AND_SOUND =
+  'Right and sound: share of all answers that are right with sound reasoning\n(reliability-conditioned accuracy).';
+
+/**
+ * A block for each split that was evaluated, variants as its rows; mean ± sd over seeds; what was measured and how
+ * stands below. Ends with a newline.
+ */
 export function resultsTable(rows: readonly ResultRow[]): string {
   const table = new Table({
     chars: RULES,
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0, compact: true },
-    head: ['', ...COLUMNS.map((column) => column.head)],
-    colWidths: [NAME_WIDTH, ...COLUMNS.map(() => FIGURE_WIDTH)],
-    colAligns: ['left', ...COLUMNS.map(() => 'right' as const)],
+    head: ['', ...MEASURES.map((measure) => measure.name)],
+    colWidths: [NAME_WIDTH, ...MEASURES.map(() => FIGURE_WIDTH)],
+    colAligns: ['left', ...MEASURES.map(() => 'right' as const)],
   });
-  for (const row of rows) {
-    const cells = COLUMNS.map((column) => plusMinus(figure(row, column.split, column.key)));
-    table.push([variantName(row.variant), ...cells]);
+  for (const split of SPLITS) {
+    if (!rows.some((row) => row.seeds.some((seed) => seed[split]))) continue;
+    table.push([`${SPLIT_NAMES[split]} (${split.toUpperCase()})`, ...MEASURES.map(() => '')]);
+    for (const row of rows) {
+      const cells = MEASURES.map((measure) => plusMinus(figure(row, split, measure.key)));
+      table.push([`  ${variantName(row.variant)}`, ...cells]);
+    }
   }
+  const about = evaluationNote(rows);
   const notes = [
-    `ID: in distribution, OOD: out of distribution; ${evaluationNote(rows)}.`,
+    `${about[0].toUpperCase()}${about.slice(1)}.`,
+    RIGHT_AND_SOUND,
     'Flawed-right: share of the right answers whose reasoning scores below 0.5 (sound: 0.5 or more).',
   ];
   return `${[table.toString(), ...notes].join('\n')}\n`;
