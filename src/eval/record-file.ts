@@ -6,7 +6,7 @@ import { readdir, stat, writeFile } from 'node:fs/promises';
 import { basename, extname, join, normalize, sep } from 'node:path';
 import { writeFolder } from '../data/atomic.ts';
 import { loadChat } from '../data/chat.ts';
-import { readError, writeJsonl } from '../data/jsonl.ts';
+import { readError, readJsonl, writeJsonl } from '../data/jsonl.ts';
 import { openRecords, type Records } from '../data/reader.ts';
 import type { Scores } from '../data/run-folder.ts';
 import { createLocalEngine } from '../engine/local/index.ts';
@@ -32,10 +32,11 @@ export async function openQuestions(
   const all = await openRecords(await recordFile(data, split));
   const kept: number[] = [];
   const splits = new Set<string>();
-  for (let i = 0; i < all.length; i++) {
-    const of = worldSplit((await all.get(i)).world);
+  let i = 0;
+  for await (const of of worldSplits(all)) {
     if (of !== null) splits.add(of);
     if (split === null || of === null || of === split) kept.push(i);
+    i += 1;
   }
   if (kept.length === 0)
     throw new InputError(`--split ${split}: ${all.source} holds only ${[...splits].sort().join(', ')}`);
@@ -62,8 +63,15 @@ async function recordFile(data: string, split: string | null): Promise<string> {
   );
 }
 
-function worldSplit(world: unknown): string | null {
-  const split = (world as { split?: unknown } | null | undefined)?.split;
+/** The world's split of each record, null where there is none. JSONL is read as one stream: `get` opens the file anew. */
+async function* worldSplits(all: Records): AsyncGenerator<string | null> {
+  if (extname(all.source).toLowerCase() === '.json')
+    for (let i = 0; i < all.length; i++) yield worldSplit(await all.get(i));
+  else for await (const { value } of readJsonl(all.source)) yield worldSplit(value);
+}
+
+function worldSplit(record: unknown): string | null {
+  const split = (record as { world?: { split?: unknown } | null } | null)?.world?.split;
   return typeof split === 'string' ? split : null;
 }
 
