@@ -9,7 +9,9 @@ const rowSchema = z.object(
   {
     problem_type: z.enum(problemTypes, must(`one of ${problemTypes.map((type) => `"${type}"`).join(', ')}`)),
     response: z.string(must('a string')),
-    solution: z.string(must('a string, "<answer>5</answer>" or "5"')),
+    solution: z
+      .union([z.string(), z.number()], must('a string or a number, "<answer>5</answer>", "5" or 5'))
+      .transform(String),
   },
   must('a JSON object {"problem_type", "response", "solution"}'),
 );
