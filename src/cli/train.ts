@@ -37,7 +37,9 @@ export function register(program: Command): void {
 
 async function train(file: string | undefined, flags: Flags): Promise<void> {
   const { checkRecipe, readRecipe, recipeYaml } = await import('../experiments/recipe.ts');
-  const { freeRunFolder, newRunFolder, resumedRecipe, runRecipe } = await import('../experiments/run.ts');
+  const { dropUnstarted, freeRunFolder, newRunFolder, resumedRecipe, runRecipe } = await import(
+    '../experiments/run.ts'
+  );
   const { resultsJson, resultsTable } = await import('../experiments/table.ts');
 
   if (flags.resume) {
@@ -82,6 +84,9 @@ async function train(file: string | undefined, flags: Flags): Promise<void> {
     if (flags.json)
       process.stdout.write(`${JSON.stringify({ run: dir, report, results: resultsJson(rows) })}\n`);
     else process.stdout.write(`\n${resultsTable(rows)}\n\nReport: ${relative('.', report)}\n`);
+  } catch (error) {
+    if (!flags.resume && error instanceof InputError) await dropUnstarted(dir);
+    throw error;
   } finally {
     progress.stop();
     stopListening();

@@ -4,10 +4,11 @@
  */
 import type { Picture, Prompt } from '../engine/types.ts';
 import { InputError } from '../errors.ts';
+import { solutionAnswer } from '../rewards/format.ts';
 import { type Chat, type ChatMessage, chatPrompt } from './chat.ts';
 import { readPicture } from './images.ts';
 import type { LoadedRecord } from './reader.ts';
-import { type DataRecord, type Segment, solutionAnswer } from './record.ts';
+import type { DataRecord, Segment } from './record.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 /** Token ids that follow a prompt, and how much each counts in the loss (1 or 0). */
@@ -80,7 +81,7 @@ export function responseSegments(record: DataRecord, source: string): Segment[] 
     throw new InputError(
       `${source}: nothing to learn from; give the record a process, a response or segments`,
     );
-  const answer = solutionAnswer(record.solution);
+  const answer = solutionAnswer(record.solution).trim();
   return [{ text: `<think>${process}</think><answer>${answer}</answer>`, train: true }];
 }
 

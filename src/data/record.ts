@@ -88,12 +88,3 @@ const schema = z
 export function parseRecord(value: unknown, source: string): DataRecord {
   return parseWith(schema, value, source);
 }
-
-/** The answer inside the last `<answer>…</answer>` of a solution, or the whole of it where there is no such tag; trimmed. */
-export function solutionAnswer(solution: string): string {
-  const open = solution.lastIndexOf('<answer>');
-  if (open === -1) return solution.trim();
-  const from = open + '<answer>'.length;
-  const close = solution.indexOf('</answer>', from);
-  return solution.slice(from, close === -1 ? undefined : close).trim();
-}

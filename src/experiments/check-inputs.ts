@@ -1,6 +1,8 @@
 /** Opens all that a recipe names, so that what is wrong with it is said before the first hour of training and not after. */
 import { loadChat } from '../data/chat.ts';
 import { openRecords } from '../data/reader.ts';
+import { tryProvider } from '../engine/local/doctor/examine.ts';
+import { InputError } from '../errors.ts';
 import { asksForThinking } from '../train/trust-grpo.ts';
 import { scoreTokens } from '../trm/checkpoint-judge.ts';
 import { oracleJudge } from '../trm/oracle-judge.ts';
@@ -11,8 +13,14 @@ import type { Recipe } from './recipe.ts';
 export async function checkInputs(recipe: Recipe): Promise<void> {
   const { model, judge, data } = recipe;
   for (const file of [data.train, data.id, data.ood]) if (file !== null) await openRecords(file);
+  await checkProvider(recipe.engine.provider);
   const first = data.train === null ? null : await (await openRecords(data.train)).get(0);
   if (judge === 'oracle' && first) await oracleJudge.score([{ record: first, response: '' }]);
+  if (first !== null && first.world === undefined && model === null) {
+    throw new InputError(
+      `data.train: ${data.train} holds records of your own, and the small model made from nothing knows only the world's words; set model=DIR, a Qwen2.5-VL folder`,
+    );
+  }
   if (model !== null) await checkModel(recipe, model);
   if (typeof judge === 'object') {
     await checkModel(recipe, judge.model);
@@ -22,6 +30,16 @@ export async function checkInputs(recipe: Recipe): Promise<void> {
   const ofWorld = first === null || first.world !== undefined;
   // the TRM of this run starts from the policy and speaks its vocabulary
   if (judge === 'trm' && model !== null && wanted && ofWorld) scoreTokens(await loadChat(model));
+}
+
+async function checkProvider(provider: Recipe['engine']['provider']): Promise<void> {
+  if (provider === 'auto' || provider === 'cpu') return;
+  const probe = await tryProvider(provider, 1);
+  if (!probe.runs) {
+    throw new InputError(
+      `engine.provider: ${provider} does not run here (${probe.why}); \`npx sophia doctor\` tells what does`,
+    );
+  }
 }
 
 async function checkModel(recipe: Recipe, dir: string): Promise<void> {

@@ -64,6 +64,7 @@ export function stageOf(
     howToResume,
     signal,
     progress,
+    warn: context.say,
   };
 }
 

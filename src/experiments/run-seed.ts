@@ -112,9 +112,11 @@ function runnable(
   const wanted = [recipe.variant, ...recipe.baselines];
   const possible = wanted.filter((variant) => makeJudge !== null || !asksForThinking(variant));
   for (const variant of wanted.filter((v) => !possible.includes(v))) {
-    context.say(
-      `${variant} is left out: it needs thinking rewards, and there is no judge for these records (set judge={model: DIR}, a TRM's folder)`,
-    );
+    const why =
+      recipe.judge === 'none'
+        ? 'the recipe has judge: none'
+        : "there is no judge for these records (set judge={model: DIR}, a TRM's folder)";
+    context.say(`${variant} is left out: it needs thinking rewards, and ${why}`);
   }
   const [main = 'grpo', ...baselines] = [...new Set(possible)];
   return { main, baselines };

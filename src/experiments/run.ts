@@ -1,7 +1,8 @@
 /** A recipe run over its seeds: the run folder, the seeds one after another, the table and the report. */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { z } from 'zod';
 import { writeError, writeFileWhole } from '../data/atomic.ts';
 import { InputError, Interrupted } from '../errors.ts';
 import { checkInputs } from './check-inputs.ts';
@@ -34,6 +35,13 @@ export async function newRunFolder(dir: string, recipe: Recipe): Promise<void> {
     throw writeError(error, dir);
   });
   await writeFileWhole(recipeFile(dir), recipeYaml(recipe));
+}
+
+/** Removes a new run's folder in which no stage has taken a step, so that the same command can be given again. */
+export async function dropUnstarted(dir: string): Promise<void> {
+  const names = await readdir(dir, { recursive: true }).catch(() => []);
+  if (names.every((name) => basename(name) !== 'metrics.jsonl'))
+    await rm(dir, { recursive: true, force: true });
 }
 
 /** The recipe of a run to go on with. Throws InputError where there is no run. */
@@ -115,10 +123,21 @@ interface Timing {
   seconds: number;
 }
 
+/** Times noted so far; what cannot be read is forgotten, it is no result. */
+async function readTimings(file: string): Promise<Timing[]> {
+  try {
+    return z
+      .array(z.object({ stage: z.string(), seconds: z.number() }))
+      .parse(JSON.parse(await readFile(file, 'utf8')));
+  } catch {
+    return [];
+  }
+}
+
 /** A reporter that also notes how long each stage took, in timings.json; a resumed stage's times add up. */
 async function stopwatch(dir: string, reporter: Reporter, prefix: string) {
   const file = join(dir, 'timings.json');
-  const timings: Timing[] = existsSync(file) ? JSON.parse(await readFile(file, 'utf8')) : [];
+  const timings = await readTimings(file);
   const started = new Map<string, number>();
   const note = (stage: string) => {
     const from = started.get(stage);

@@ -4,7 +4,7 @@ import { join, relative } from 'node:path';
 import { writeFileWhole } from '../data/atomic.ts';
 import type { Chat } from '../data/chat.ts';
 import { readJsonlValues, writeJsonl } from '../data/jsonl.ts';
-import { openRecords, type Records } from '../data/reader.ts';
+import { type LoadedRecord, openRecords, type Records } from '../data/reader.ts';
 import type { Engine } from '../engine/types.ts';
 import { RunError } from '../errors.ts';
 import { trainSft } from '../train/sft.ts';
@@ -68,6 +68,8 @@ export async function measureOnPolicy(run: SeedRun, policyDir: string, chat: Cha
   // the same questions as the held-out responses were given to
   const questions = await openRecords(files(run).heldOut);
   const distinct = await distinctQuestions(questions);
+  const label = `${context.prefix}trm: reliability on the trained policy`;
+  context.reporter.start(label, distinct.length);
   const policy = await engineOf(recipe, policyDir, false);
   const trm = await engineOf(recipe, (await finishedCheckpoint(dirOf(run), recipe.trm.steps))!, false);
   try {
@@ -75,11 +77,11 @@ export async function measureOnPolicy(run: SeedRun, policyDir: string, chat: Cha
       ...collecting(run, policy, chat),
       samples: 1,
       seed: seed + 1,
+      progress: (done) => context.reporter.update(label, done),
     });
-    await writeReliability(run, {
-      ...known,
-      on_trained_policy: await reliability(judgeOf(run, trm, chat), rows),
-    });
+    const measured = await reliability(judgeOf(run, trm, chat), rows);
+    await writeReliability(run, { ...known, on_trained_policy: measured });
+    context.reporter.finish(label, `Spearman ${measured.spearman?.toFixed(2) ?? 'undefined'}`);
   } finally {
     await policy.dispose();
     await trm.dispose();
@@ -108,10 +110,12 @@ async function collectLessons(run: SeedRun, base: string, chat: Chat, questions:
       progress: (done: number) => context.reporter.update(label, from + done),
     });
     const lessons = await collect(questions, 0, kept, { ...collecting(run, policy, chat), ...report(0) });
-    const heldOut = await collect(questions, kept, questions.length, {
+    const others = await collect(questions, kept, questions.length, {
       ...collecting(run, policy, chat),
       ...report(kept),
     });
+    const learnt = new Set(lessons.map(({ record }) => contentOf(record)));
+    const heldOut = others.filter(({ record }) => !learnt.has(contentOf(record)));
     if (lessons.length === 0 || heldOut.length === 0) {
       throw new RunError(
         `trm: the policy gave ${lessons.length} well-formed responses to learn from and ${heldOut.length} to hold out; it needs a longer cold start, or more questions (world.trm)`,
@@ -123,6 +127,12 @@ async function collectLessons(run: SeedRun, base: string, chat: Chat, questions:
   } finally {
     await policy.dispose();
   }
+}
+
+/** What a question asks of what: text-only questions of a world may come twice under different numbers. */
+function contentOf({ problem, picture, world }: LoadedRecord): string {
+  const { cells, rule, relevant } = (world ?? {}) as Record<string, unknown>;
+  return JSON.stringify(world === undefined ? [problem, picture] : [cells, rule, relevant]);
 }
 
 function collecting({ recipe, seed, context }: SeedRun, policy: Engine, chat: Chat) {

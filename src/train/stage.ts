@@ -39,6 +39,8 @@ export interface Stage {
   howToResume: string;
   signal: AbortSignal;
   progress: (done: number, facts: Record<string, number | string>) => void;
+  /** A line for the person who started the run. */
+  warn: (line: string) => void;
 }
 
 /** Consecutive steps without a finite gradient after which a stage gives up. */

@@ -14,7 +14,7 @@ import { orderedItems } from '../data/order.ts';
 import { recordPrompt } from '../data/prompting.ts';
 import type { Records } from '../data/reader.ts';
 import { writeRollouts } from '../data/run-files.ts';
-import type { RolloutGroup } from '../data/run-folder.ts';
+import type { RlMetrics, RolloutGroup } from '../data/run-folder.ts';
 import type { Engine, Sequence } from '../engine/types.ts';
 import { RunError } from '../errors.ts';
 import { outcomeReward } from '../rewards/outcome.ts';
@@ -77,9 +77,26 @@ export async function trustGrpo(options: RlOptions): Promise<void> {
       step,
       groups.map((group) => rolloutRow(group, settings.variant, stage, step)),
     );
+    if (step === 1) warnOfNoSignal(row, settings, stage);
     await endStep(stage, policy, row, step * settings.prompts);
   }
   await reference?.dispose();
+}
+
+/** Says after the first step what keeps a run from learning anything, while little time is lost. */
+function warnOfNoSignal(row: RlMetrics, { max_tokens }: RlSettings, { name, warn }: Stage): void {
+  const percent = (share: number) => `${Math.round(100 * share)} %`;
+  if (row.truncated > 0.5) {
+    warn(
+      `${name}: ${percent(row.truncated)} of the responses were cut off at rl.max_tokens = ${max_tokens}; raise it`,
+    );
+  } else if (row.broken_format > 0.5) {
+    warn(
+      `${name}: ${percent(row.broken_format)} of the responses break the format <think>…</think><answer>…</answer> and earn nothing; ask for it in data.template, or start from a model that has learnt it`,
+    );
+  } else if (row.trained === 0) {
+    warn(`${name}: no response of the first step had an advantage, nothing was learnt from it`);
+  }
 }
 
 type SampledGroup = Omit<Group, 'trust'>;

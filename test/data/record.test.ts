@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseRecord, solutionAnswer } from '../../src/data/record.ts';
+import { parseRecord } from '../../src/data/record.ts';
 import { InputError } from '../../src/errors.ts';
 
 const least = {
@@ -66,17 +66,5 @@ describe('parseRecord', () => {
 
   it('says what is wrong with a row that is no object', () => {
     expect(() => parseRecord([1], 'f:1')).toThrow(new InputError('f:1: must be object'));
-  });
-});
-
-describe('solutionAnswer', () => {
-  it.each([
-    ['<answer>5</answer>', '5'],
-    ['5', '5'],
-    [' <think>x</think> <answer> red circle </answer>', 'red circle'],
-    ['<answer>1</answer> no: <answer>2</answer>', '2'],
-    ['<answer>cut', 'cut'],
-  ])('%j → %j', (solution, answer) => {
-    expect(solutionAnswer(solution)).toBe(answer);
   });
 });

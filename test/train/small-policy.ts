@@ -101,6 +101,7 @@ export function stageIn(dir: string, modelDir: string, over: Partial<Stage> = {}
     howToResume: 'sophia train --run DIR --resume',
     signal: new AbortController().signal,
     progress: () => {},
+    warn: () => {},
     ...over,
   };
 }

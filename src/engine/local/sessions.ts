@@ -1,5 +1,6 @@
 /** ONNX Runtime sessions of one model, made when first needed, and the call that runs one. */
 import * as ort from 'onnxruntime-node';
+import { InputError } from '../../errors.ts';
 import type { Qwen25VlConfig } from '../../models/qwen2-5-vl/config.ts';
 import { buildGraph, type EmittedGraph, GRAD, type GraphKind, type GraphVariant } from './graphs.ts';
 import { type ParameterStore, view } from './store.ts';
@@ -67,7 +68,17 @@ function sessionOf(sessions: Sessions, kind: GraphKind, variant: GraphVariant): 
 
 async function makeSession(sessions: Sessions, kind: GraphKind, variant: GraphVariant): Promise<Session> {
   const graph = buildGraph(sessions.config, kind, variant);
-  return { session: await ort.InferenceSession.create(graph.model, sessions.options), graph };
+  try {
+    return { session: await ort.InferenceSession.create(graph.model, sessions.options), graph };
+  } catch (error) {
+    const provider = String(sessions.options.executionProviders![0]);
+    // the CPU takes every graph of ours: there a failure is a defect and keeps its stack
+    if (provider === 'cpu') throw error;
+    const reason = (error as Error).message.split('\n')[0];
+    throw new InputError(
+      `engine.provider: ${provider} does not run here (${reason}); \`npx sophia doctor\` tells what does`,
+    );
+  }
 }
 
 export async function releaseSessions(sessions: Sessions): Promise<void> {

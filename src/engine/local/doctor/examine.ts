@@ -37,7 +37,8 @@ export function isRecent(version: string): boolean {
   return major > 20 || (major === 20 && minor >= 19);
 }
 
-function tryProvider(provider: Provider, threads: number): Promise<Probe> {
+/** Runs a small graph on a provider in a process of its own, so that one that crashes or hangs does no harm. */
+export function tryProvider(provider: Provider, threads: number): Promise<Probe> {
   const script = fileURLToPath(new URL('./probe.js', import.meta.url));
   return new Promise((resolve) => {
     const options = { timeout: PROBE_LIMIT_MS, killSignal: 'SIGKILL' as const };
