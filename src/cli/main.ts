@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { InputError, Interrupted, RunError } from '../errors.ts';
 import { register as doctor } from './doctor.ts';
+import { endBy } from './end-by.ts';
 import { register as evaluate } from './eval.ts';
 import { register as reward } from './reward.ts';
 import { register as sample } from './sample.ts';
@@ -15,10 +16,10 @@ import { register as world } from './world.ts';
  * @throws whatever is neither of src/errors.ts nor the command line's: a defect, which keeps its stack.
  */
 export async function main(argv: string[]): Promise<number> {
-  // A reader that has seen enough (`sophia trust … | head`) is no error.
+  // A reader that has seen enough (`sophia trust … | head`) is no error: end as other programs do.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
-    process.exit(0);
+    endBy('SIGPIPE');
   });
   const program = new Command('sophia')
     .description('Train vision-language models to reason soundly')

@@ -3,6 +3,7 @@ import { relative } from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../errors.ts';
 import type { Estimate } from '../experiments/estimate/estimate.ts';
+import { endBy } from './end-by.ts';
 import { createProgress } from './progress.ts';
 
 interface Flags {
@@ -66,8 +67,8 @@ async function train(file: string | undefined, flags: Flags): Promise<void> {
   if (!flags.resume) await newRunFolder(dir, recipe);
   const progress = createProgress();
   const interrupt = new AbortController();
-  const stopListening = onInterrupt(() => {
-    if (interrupt.signal.aborted) process.exit(130);
+  const stopListening = onInterrupt((signal) => {
+    if (interrupt.signal.aborted) return endBy(signal);
     process.stderr.write('\ninterrupted: saving after this step (again to stop at once)\n');
     interrupt.abort();
   });
@@ -132,7 +133,7 @@ function quoted(path: string): string {
 }
 
 /** Calls back on Ctrl-C and on a polite kill. Returns what takes the listeners away. */
-function onInterrupt(listener: () => void): () => void {
+function onInterrupt(listener: (signal: 'SIGINT' | 'SIGTERM') => void): () => void {
   const signals = ['SIGINT', 'SIGTERM'] as const;
   for (const signal of signals) process.on(signal, listener);
   return () => {
