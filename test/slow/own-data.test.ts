@@ -1,6 +1,6 @@
 /** The same loop on a user's own records and checkpoint, and with every kind of judge. */
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, inject, it } from 'vitest';
 import { readRlMetrics, readRollouts, readScores } from '../../src/data/run-files.ts';
 import { names, repository, sophia, workFolder } from './sophia.ts';
@@ -19,7 +19,14 @@ afterAll(remove);
 
 const settings = (values: Record<string, string | number>) =>
   Object.entries(values).flatMap(([key, value]) => ['--set', `${key}=${value}`]);
-const small = { 'rl.steps': 2, 'rl.prompts': 3, 'rl.samples': 4, 'trm.steps': 3, 'trm.batch': 4 };
+const small = {
+  'rl.steps': 2,
+  'rl.prompts': 3,
+  'rl.samples': 4,
+  'trm.steps': 60,
+  'trm.batch': 8,
+  'trm.optimizer.warmup': 2,
+};
 
 /** A data set as a user has one: pictures beside it, loose fields, no world. */
 const plain = [
@@ -84,10 +91,10 @@ describe.concurrent('records that `sophia world` wrote, and a checkpoint', () =>
     expect(names(run)).not.toContain('cold-start');
     expect(names(run)).not.toContain('data');
     for (const name of ['Start', 'GRPO', 'Trust-GRPO'])
-      expect(ended.stdout).toMatch(new RegExp(`^${name} +0\\.\\d\\d `, 'm'));
+      expect(ended.stdout.match(new RegExp(`^ +${name} +0\\.\\d\\d `, 'gm'))).toHaveLength(2);
     expect((await readScores(run, 'ood')).n).toBe(48);
     const [row] = await readRlMetrics(run);
-    expect(row.coverage).toBe(1);
+    expect(row.coverage!).toBeGreaterThan(0.5);
     expect(row.quality).not.toBeNull();
   });
 
@@ -101,20 +108,29 @@ describe.concurrent('records that `sophia world` wrote, and a checkpoint', () =>
     expect(new Set(responses.map((r) => r.thinking)).size).toBeGreaterThan(1);
   });
 
-  const judges: [what: string, folder: string][] = [
-    ['a TRM trained elsewhere', lastCheckpoint('trm')],
-    ['a model of another vocabulary, whose scores are several tokens', join(fixture, 'model')],
-  ];
-  it.for(judges)('judge: {model: DIR} asks %s', async ([what, judge], { expect }) => {
-    const run = file(`by-${what.slice(0, 5)}`);
-    const given = { ...world, 'judge.model': judge };
+  it('judge: {model: DIR} asks a TRM trained elsewhere', async ({ expect }) => {
+    const run = file('by-folder');
+    const given = { ...world, 'judge.model': lastCheckpoint('trm') };
     const ended = await sophia(['train', ...settings(given), '--run', run]);
     expect(ended.code, ended.stderr).toBe(0);
     expect(names(run)).not.toContain('trm');
     const responses = (await readRollouts(run, 1)).flatMap((group) => group.responses);
-    const scores = responses.filter((r) => r.format_ok).map((r) => r.thinking!);
+    const scores = responses.flatMap((r) => (r.format_ok && r.thinking !== null ? [r.thinking] : []));
     expect(scores.length).toBeGreaterThan(0);
     for (const score of scores) expect(score > 0 && score < 1).toBe(true);
+  });
+
+  it('a model that was not taught to judge stops the run: its numbers would mean nothing', async ({
+    expect,
+  }) => {
+    for (const judge of [lastCheckpoint('cold-start'), join(fixture, 'model')]) {
+      const given = { ...world, 'judge.model': judge };
+      const ended = await sophia(['train', ...settings(given), '--run', file(`by-${basename(judge)}`)]);
+      expect(ended.stderr.trimEnd().split('\n').at(-1)).toMatch(
+        /^judge: only 0 of \d+ responses were scored \(the model gave only .* was not taught to judge\); mend the judge/,
+      );
+      expect(ended.code).toBe(1);
+    }
   });
 
   it('judge: none leaves outcome-only GRPO, and says so', async ({ expect }) => {
@@ -122,7 +138,7 @@ describe.concurrent('records that `sophia world` wrote, and a checkpoint', () =>
     const ended = await sophia(['train', ...settings({ ...world, judge: 'none' }), '--run', run]);
     expect(ended.code, ended.stderr).toBe(0);
     expect(ended.stderr).toMatch(
-      /^trust-grpo is left out: it needs thinking rewards, and there is no judge/m,
+      /^trust-grpo is left out: it needs thinking rewards, and the recipe has judge: none$/m,
     );
     expect(ended.stdout).not.toContain('Trust-GRPO');
     const [row] = await readRlMetrics(run);
@@ -178,7 +194,7 @@ describe.concurrent('a user’s own records and any checkpoint of the architectu
       expect(ended.stderr).toMatch(
         /^trust-grpo is left out: it needs thinking rewards, and there is no judge for these records \(set judge=\{model: DIR\}, a TRM's folder\)$/m,
       );
-      expect(ended.stdout).toMatch(/^GRPO +0\.00 +– +– +– +– +–$/m);
+      expect(ended.stdout).toMatch(/^ +GRPO +0\.00 +– +– +–$/m);
       const rows = await readRlMetrics(run);
       expect(rows.length).toBe(2);
       for (const row of rows)

@@ -27,7 +27,7 @@ export const spark = {
     save_every: 30,
     optimizer: { learning_rate: 0.02 },
   },
-  trm: { steps: 12, batch: 8, save_every: 5 },
+  trm: { steps: 24, batch: 8, save_every: 5, optimizer: { learning_rate: 0.01, warmup: 2 } },
   rl: { steps: 6, prompts: 4, samples: 4, save_every: 2 },
 };
 

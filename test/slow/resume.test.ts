@@ -43,6 +43,10 @@ describe.concurrent('the same recipe', () => {
   });
 });
 
+const stages = ['cold-start', 'trm', 'grpo', '.'];
+/** Whether a checkpoint stands there half-written. */
+const saving = (folder: string) => names(folder).some((name) => /^\.\d{6}\.tmp-/.test(name));
+
 /** Killed as soon as `when` holds of the run folder, then gone on with. */
 const kills: [moment: string, when: (dir: string, running: Running) => boolean][] = [
   [
@@ -54,10 +58,7 @@ const kills: [moment: string, when: (dir: string, running: Running) => boolean][
     (at) => lines(join(at, 'cold-start/metrics.jsonl')) > 10,
   ],
   ['in the cold start, past a checkpoint', (at) => lines(join(at, 'cold-start/metrics.jsonl')) > 70],
-  [
-    'while a checkpoint is saved',
-    (at) => names(join(at, 'cold-start/checkpoints')).some((name) => name.startsWith('.0000')),
-  ],
+  ['while a checkpoint is saved', (at) => stages.some((stage) => saving(join(at, stage, 'checkpoints')))],
   [
     'while responses for the TRM are collected',
     (_, { stderr }) => stderr().includes('trm: collect responses: '),

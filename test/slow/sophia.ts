@@ -30,7 +30,7 @@ export interface Options {
   /** Put before the command, e.g. `ulimit -f 100` (bash). */
   shell?: string;
   uid?: number;
-  /** Looked at every two milliseconds while it runs. */
+  /** Called every millisecond while it runs. */
   watch?: (running: Running) => void;
 }
 
@@ -58,7 +58,7 @@ export function sophia(args: string[], options: Options = {}): Promise<Ended> {
       child.kill(signal);
     },
   };
-  const timer = watch ? setInterval(() => watch(running), 2) : undefined;
+  const timer = watch ? setInterval(() => watch(running), 1) : undefined;
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code, signal) => {
