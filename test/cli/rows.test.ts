@@ -216,7 +216,7 @@ describe('sophia trust', () => {
     expect(await new Promise((resolve) => child.on('close', resolve))).toBe(0);
   });
 
-  it('ends quietly when its reader has gone', async () => {
+  it('ends quietly when its reader has gone, by SIGPIPE as other programs do', async () => {
     const child = spawn(process.execPath, [binary, 'trust', '--in', '-']);
     let stderr = '';
     child.stderr.on('data', (data) => {
@@ -224,7 +224,10 @@ describe('sophia trust', () => {
     });
     child.stdin.on('error', () => {}).end(jsonl(Array.from({ length: 5000 }, () => group)));
     child.stdout.once('data', () => child.stdout.destroy());
-    expect(await new Promise((resolve) => child.on('close', resolve))).toBe(0);
+    const ended = await new Promise((resolve) =>
+      child.on('close', (code, signal) => resolve({ code, signal })),
+    );
+    expect(ended).toEqual({ code: null, signal: 'SIGPIPE' });
     expect(stderr).toBe('');
   });
 });
