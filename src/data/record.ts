@@ -3,12 +3,11 @@
  * section 3.4), with three optional additions of ours. Real files are loose, so what may be left out may also be null.
  */
 import { z } from 'zod';
+import { type ProblemType, problemTypes } from '../rewards/types.ts';
 import { parseWith } from './validate.ts';
 
 export const dataTypes = ['image', 'text'] as const;
-export const problemTypes = ['numerical', 'multiple choice', 'OCR', 'free-form'] as const;
 export type DataType = (typeof dataTypes)[number];
-export type ProblemType = (typeof problemTypes)[number];
 
 /** A part of a response; only parts with `train` carry loss. Parts bring their own white space. */
 export interface Segment {

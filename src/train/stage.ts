@@ -13,7 +13,6 @@ import {
   latestCheckpoint,
   listCheckpoints,
   readTrainerState,
-  stepName,
   writeTrainerState,
 } from '../data/run-files.ts';
 import type { RlMetrics, SftMetrics } from '../data/run-folder.ts';
@@ -119,7 +118,7 @@ export async function stepsDone(stageDir: string): Promise<number> {
 /** The last checkpoint of a finished stage, or null where it has not finished. */
 export async function finishedCheckpoint(stageDir: string, steps: number): Promise<string | null> {
   const last = await latestCheckpoint(stageDir);
-  return last && stepName(last.step) === stepName(steps) ? last.dir : null;
+  return last && last.step === steps ? last.dir : null;
 }
 
 /** Copies what makes a folder of weights a model to others: tokenizer, chat template, generation settings. */
