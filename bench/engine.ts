@@ -1,0 +1,74 @@
+/**
+ * Times the local engine on a Qwen2.5-VL of a given size: log-probabilities, gradient, gradient + AdamW, sampling.
+ * The shapes are those of peers/torch_lm.py, so that the two can be divided by one another.
+ *
+ *     npx tsx bench/engine.ts XS [--threads 2] [--provider cpu] [--reps 5] [--only forward,backward,step,sample]
+ *
+ * Prints one JSON object: best and median seconds of each part, process CPU seconds of the best, tokens a second.
+ */
+import { parseArgs } from 'node:util';
+import { createLocalEngine } from '../src/engine/local/index.ts';
+import { type Batch, batchOf, configOf, SHAPES, type ShapeName } from './shapes.ts';
+import { timed } from './timing.ts';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    threads: { type: 'string', default: '2' },
+    provider: { type: 'string', default: 'cpu' },
+    reps: { type: 'string', default: '5' },
+    only: { type: 'string', default: 'forward,backward,step,sample' },
+    budget: { type: 'string', default: '8192' },
+  },
+});
+const name = (positionals[0] ?? 'XS') as ShapeName;
+const shape = SHAPES[name];
+const threads = Number(values.threads);
+const engine = await createLocalEngine({
+  source: { config: configOf(shape), seed: 0 },
+  trainable: true,
+  provider: values.provider,
+  threads,
+  tokenBudget: Number(values.budget),
+});
+const { sequences, prompts, weights }: Batch = batchOf(shape);
+const tokens = shape.rows * (shape.prompt + shape.completion);
+const newTokens = shape.rows * shape.completion;
+const optimizer = {
+  learningRate: 1e-6,
+  betas: [0.9, 0.95] as [number, number],
+  eps: 1e-8,
+  weightDecay: 0.01,
+  maxGradNorm: 1,
+};
+const parts: Record<string, { run: () => Promise<unknown>; tokens: number }> = {
+  forward: { run: () => engine.logprobs(sequences), tokens },
+  backward: { run: () => engine.backward(sequences, weights), tokens },
+  step: {
+    run: async () => {
+      await engine.backward(sequences, weights);
+      await engine.step(optimizer);
+    },
+    tokens,
+  },
+  sample: {
+    run: () =>
+      engine.sample(prompts, {
+        samples: 1,
+        maxTokens: shape.completion,
+        temperature: 1,
+        seed: 0,
+        stop: [],
+      }),
+    tokens: newTokens,
+  },
+};
+const result: Record<string, unknown> = { name, threads, parameters: engine.capabilities.parameters };
+for (const part of values.only.split(',')) {
+  const { run, tokens: count } = parts[part];
+  const time = await timed(run, Number(values.reps));
+  result[part] = { ...time, tokens_per_s: Math.round(count / time.best_s) };
+}
+result.max_rss_mb = Math.round(process.resourceUsage().maxRSS / 1024);
+process.stdout.write(`${JSON.stringify(result)}\n`);
+await engine.dispose();
