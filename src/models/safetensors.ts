@@ -7,6 +7,7 @@
  * allocated before the sizes have been held against the length of the file.
  */
 import { InputError } from '../errors.ts';
+import { float32BitsOfHalf, toBfloat16, toFloat16 } from './halves.ts';
 import { parseJson, quoted } from './json.ts';
 
 /** Reads `length` bytes from byte `offset` of a file. */
@@ -52,6 +53,8 @@ const BYTES = {
   F64: 8,
 } as const;
 export type Dtype = keyof typeof BYTES;
+/** Dtypes that weights may have. */
+export type FloatDtype = 'F32' | 'F16' | 'BF16';
 
 const MAX_HEADER_BYTES = 100_000_000; // the reference implementation's limit
 const DAMAGED = 'the file is damaged or cut off, copy it again';
@@ -119,26 +122,51 @@ export function* encodeFloats(
   metadata: Record<string, string> = { format: 'pt' },
 ): Generator<Uint8Array> {
   const names = [...tensors.keys()].sort((a, b) => (a < b ? -1 : 1));
+  yield encodeHeader(
+    names.map((name) => {
+      const { shape, data } = tensors.get(name)!;
+      if (data.length !== elements(shape))
+        throw new RangeError(`tensor ${quoted(name)} has ${data.length} numbers for the shape [${shape}]`);
+      return { name, dtype: 'F32', shape };
+    }),
+    metadata,
+  );
+  for (const name of names) {
+    const { data } = tensors.get(name)!;
+    if (data.length > 0) yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  }
+}
+
+/** Everything that stands before the first byte of data, in a file that holds these tensors in this order. */
+export function encodeHeader(
+  tensors: readonly { name: string; dtype: Dtype; shape: number[] }[],
+  metadata: Record<string, string> = { format: 'pt' },
+): Uint8Array {
   const head: Record<string, unknown> = Object.create(null);
   head['__metadata__'] = metadata;
   let end = 0;
-  for (const name of names) {
-    const { shape, data } = tensors.get(name)!;
-    if (data.length !== elements(shape))
-      throw new RangeError(`tensor ${quoted(name)} has ${data.length} numbers for the shape [${shape}]`);
-    head[name] = { dtype: 'F32', shape, data_offsets: [end, end + data.byteLength] };
-    end += data.byteLength;
+  for (const { name, dtype, shape } of tensors) {
+    const begin = end;
+    end += tensorBytes(dtype, shape);
+    head[name] = { dtype, shape, data_offsets: [begin, end] };
   }
   const json = new TextEncoder().encode(JSON.stringify(head));
   // Padded with spaces so that the data begins at a multiple of eight.
   const chunk = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20);
   new DataView(chunk.buffer).setBigUint64(0, BigInt(chunk.length - 8), true);
   chunk.set(json, 8);
-  yield chunk;
-  for (const name of names) {
-    const { data } = tensors.get(name)!;
-    if (data.length > 0) yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  }
+  return chunk;
+}
+
+/** Bytes that a tensor takes in a file. */
+export function tensorBytes(dtype: Dtype, shape: readonly number[]): number {
+  return elements(shape) * BYTES[dtype];
+}
+
+/** float32 as the bytes of another floating-point dtype, rounded to nearest even; those of F32 share the memory. */
+export function encodeNumbers(values: Float32Array, dtype: FloatDtype): Uint8Array {
+  const numbers = dtype === 'F32' ? values : dtype === 'F16' ? toFloat16(values) : toBfloat16(values);
+  return new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
 }
 
 /** The number of elements of a shape; 1 for a scalar's empty shape. */
@@ -244,16 +272,4 @@ export function refuseWithoutFloats(
     throw new InputError(
       `${file}: tensor ${quoted(name)} has the dtype ${dtype}; weights must be float32, float16 or bfloat16, convert it`,
     );
-}
-
-/** IEEE 754: the bits of the float32 equal to a float16. */
-function float32BitsOfHalf(half: number): number {
-  const sign = (half & 0x8000) << 16;
-  const exponent = (half >> 10) & 0x1f;
-  const fraction = half & 0x3ff;
-  if (exponent === 0x1f) return sign | 0x7f800000 | (fraction << 13);
-  if (exponent !== 0) return sign | ((exponent + 112) << 23) | (fraction << 13);
-  if (fraction === 0) return sign;
-  const shift = Math.clz32(fraction) - 21;
-  return sign | ((113 - shift) << 23) | (((fraction << shift) & 0x3ff) << 13);
 }

@@ -2,7 +2,7 @@
  * Model folders as Hugging Face lays them out: config.json, preprocessor_config.json, safetensors (one file, or shards
  * with an index). Weights are widened to float32 on loading and saved as float32. Tokenizer files belong to `data/`.
  */
-import { access, type FileHandle, mkdir, open, readFile, writeFile } from 'node:fs/promises';
+import { access, mkdir, open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError, RunError } from '../../errors.ts';
 import { parseCheckpointIndex } from '../../models/checkpoint-index.ts';
@@ -54,46 +54,78 @@ export async function readModelConfig(
 
 /** Fills the store's weights from a folder's safetensors. Throws InputError: missing file, tensor or wrong shape, before anything is changed; NaN or infinity, on the way. */
 export async function readWeights(dir: string, config: Qwen25VlConfig, store: ParameterStore): Promise<void> {
-  const shards = (await exists(join(dir, INDEX)))
-    ? [...parseCheckpointIndex(await readFile(join(dir, INDEX), 'utf8'), join(dir, INDEX)).keys()]
-    : [WEIGHTS];
-  const open: { file: string; handle: FileHandle; read: ReadRange; entries: TensorEntry[] }[] = [];
+  const { stored, close } = await openWeights(dir, config);
   try {
-    for (const shard of shards) open.push(await openTensors(join(dir, shard)));
-    const where = new Map(
-      open.flatMap((o) => o.entries.map((entry) => [entry.name, { ...o, entry }] as const)),
-    );
-    const { storedNames } = checkTensors(
-      [...where.values()].map((w) => w.entry),
-      config,
-      open.length === 1 ? open[0].file : join(dir, INDEX),
-    );
-    for (const stored of storedNames.values()) {
-      const { entry, file } = where.get(stored)!;
-      refuseWithoutFloats(entry, file);
-    }
-    for (const [name, stored] of storedNames) {
-      const { read, entry, file } = where.get(stored)!;
+    for (const [name, { read, entry, file }] of stored) {
       const data = await readTensor(read, entry, file);
-      if (!allFinite(data))
-        throw new InputError(
-          `${file}: the tensor ${entry.name} holds NaN or infinity; the training that wrote it had diverged, take an earlier checkpoint`,
-        );
+      if (!allFinite(data)) throw diverged(file, entry.name);
       view(store, store.weights, name).set(data);
     }
   } finally {
-    for (const { handle } of open) await handle.close();
+    await close();
   }
 }
 
-function allFinite(values: Float32Array): boolean {
+/** A tensor in an open file. */
+export interface StoredTensor {
+  file: string;
+  read: ReadRange;
+  entry: TensorEntry;
+}
+
+/**
+ * Opens a folder's safetensors: each parameter's name with where it stands, in the order of `parameters(config)`.
+ * Throws InputError: missing file, missing tensor, wrong shape or dtype.
+ */
+export async function openWeights(
+  dir: string,
+  config: Qwen25VlConfig,
+): Promise<{ stored: Map<string, StoredTensor>; extra: string[]; close(): Promise<void> }> {
+  const shards = (await exists(join(dir, INDEX)))
+    ? [...parseCheckpointIndex(await readFile(join(dir, INDEX), 'utf8'), join(dir, INDEX)).keys()]
+    : [WEIGHTS];
+  const open: Awaited<ReturnType<typeof openTensors>>[] = [];
+  const close = async () => {
+    for (const { handle } of open) await handle.close();
+  };
+  try {
+    for (const shard of shards) open.push(await openTensors(join(dir, shard)));
+    const where = new Map(
+      open.flatMap(({ file, read, entries }) =>
+        entries.map((entry): [string, StoredTensor] => [entry.name, { file, read, entry }]),
+      ),
+    );
+    const { storedNames, extra } = checkTensors(
+      [...where.values()].map(({ entry }) => entry),
+      config,
+      open.length === 1 ? open[0].file : join(dir, INDEX),
+    );
+    const stored = new Map([...storedNames].map(([name, as]) => [name, where.get(as)!]));
+    for (const { entry, file } of stored.values()) refuseWithoutFloats(entry, file);
+    return { stored, extra, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The error of a checkpoint that cannot be used any more. */
+export function diverged(file: string, tensor: string): InputError {
+  return new InputError(
+    `${file}: the tensor ${tensor} holds NaN or infinity; the training that wrote it had diverged, take an earlier checkpoint`,
+  );
+}
+
+/** Whether there is neither NaN nor infinity among `values`. */
+export function allFinite(values: Float32Array): boolean {
   let sum = 0;
   // 0 for a finite value, NaN for any other
   for (let i = 0; i < values.length; i++) sum += values[i] * 0;
   return sum === 0;
 }
 
-async function openTensors(file: string) {
+/** Opens one safetensors file and reads its header; the caller closes the handle. Throws InputError. */
+export async function openTensors(file: string) {
   const handle = await open(file).catch(() => {
     throw new InputError(`${file}: not found; the checkpoint is not whole, copy it again`);
   });
@@ -101,7 +133,8 @@ async function openTensors(file: string) {
     const bytes = new Uint8Array(length);
     let at = 0;
     while (at < length) {
-      const { bytesRead } = await handle.read(bytes, at, length - at, offset + at);
+      // One call reads less than 2 GiB.
+      const { bytesRead } = await handle.read(bytes, at, Math.min(length - at, 1 << 30), offset + at);
       if (bytesRead === 0) break;
       at += bytesRead;
     }
@@ -130,7 +163,11 @@ export async function writeModel(
   });
 }
 
-async function writeInto(dir: string, files: Record<string, string | Iterable<Uint8Array>>): Promise<void> {
+/** Writes files into `dir` (made if need be). Throws RunError, but whatever a content throws of this project's own comes as it is. */
+export async function writeInto(
+  dir: string,
+  files: Record<string, string | Iterable<Uint8Array> | AsyncIterable<Uint8Array>>,
+): Promise<void> {
   let file = dir;
   try {
     await mkdir(dir, { recursive: true });
@@ -139,6 +176,7 @@ async function writeInto(dir: string, files: Record<string, string | Iterable<Ui
       await writeFile(file, content);
     }
   } catch (error) {
+    if (error instanceof InputError || error instanceof RunError) throw error;
     throw new RunError(`${file}: cannot be written (${(error as Error).message})`, { cause: error });
   }
 }
