@@ -12,6 +12,7 @@ export function adamWStep(store: ParameterStore, options: StepOptions): StepResu
   const gradNorm = norm(store.grads);
   if (!Number.isFinite(gradNorm)) {
     store.grads.fill(0);
+    store.cleared = true;
     return { gradNorm, applied: false };
   }
   store.steps++;
@@ -33,6 +34,7 @@ export function adamWStep(store: ParameterStore, options: StepOptions): StepResu
     updateRange(store, store.ranges.get(name)!, keep, update);
   }
   store.grads.fill(0);
+  store.cleared = true;
   return { gradNorm, applied: true };
 }
 

@@ -6,13 +6,15 @@ import type * as ort from 'onnxruntime-node';
 import { RunError } from '../../errors.ts';
 import { mropeRows } from '../../models/qwen2-5-vl/positions.ts';
 import type { DrawnToken, Prompt, Sample, SampleOptions } from '../types.ts';
-import { packPictures, packText, type Row, rowOf } from './batch.ts';
-import { featureFeeds, type LocalModel } from './model.ts';
+import { pack, promptRow } from './batch.ts';
+import type { LocalModel } from './model.ts';
 import { keyedUniform } from './random.ts';
 import { type Feeds, float, int32, int64, run } from './sessions.ts';
 
 /** Rows decoded together: more are sampled batch after batch. */
 const ROWS = 128;
+/** The cache is drawn together when no more than this share of its rows is still being written. */
+const COMPACT_BELOW = 0.5;
 
 export async function sample(
   model: LocalModel,
@@ -33,176 +35,214 @@ export async function sample(
   return results;
 }
 
+/** A response that is being written. */
+interface Writing {
+  prompt: number;
+  index: number;
+  sample: Sample;
+  /** Position, and place in the cache, of the response's first token. */
+  position: number;
+  length: number;
+}
+
 async function sampleBatch(
   model: LocalModel,
   prompts: Prompt[],
   keys: number[],
   options: SampleOptions,
 ): Promise<Sample[][]> {
-  const rows = prompts.map((prompt) => rowOf(model.packer, prompt, [], options.maxTokens));
+  const rows = prompts.map((prompt) => promptRow(model.packer, prompt, options.maxTokens));
   const slots = rows.reduce((most, r) => Math.max(most, r.ids.length), 0) + options.maxTokens;
-  const { logits, cache } = await prefill(model, rows, options.samples, slots);
-
-  const { vocabulary } = model.config.text;
-  const out = rows.flatMap((row, p) =>
-    Array.from({ length: options.samples }, (_, s) => ({
-      sample: { tokens: [], logprobs: [], finish: 'length' } as Sample,
-      next: row.next,
+  const all: Writing[] = rows.flatMap((row, prompt) =>
+    Array.from({ length: options.samples }, (_, index) => ({
+      prompt,
+      index,
+      sample: { tokens: [], logprobs: [], finish: 'length' },
+      position: row.next,
       length: row.ids.length,
-      draw: (position: number) => keyedUniform(options.seed, keys[p], s, position),
-      done: false,
     })),
   );
   const stop = new Set(options.stop);
-  let scores = logits;
-  let scoreRow = (i: number) => Math.floor(i / options.samples);
+  const draw = drawer(options);
+  const started = await prefill(model, rows, options.samples, slots);
+  let { logits, cache } = started;
+  let active = all;
+  /** Row of `logits` for each row of the cache; rows that ended are computed on, and not read, until the next compaction. */
+  let logitRow = (row: number) => Math.floor(row / options.samples);
   for (let step = 0; step < options.maxTokens; step++) {
-    out.forEach((row, i) => {
-      if (row.done) return;
-      const at = scoreRow(i) * vocabulary;
-      const { token, logprob } = pick(scores.subarray(at, at + vocabulary), options, row.draw(step));
-      row.sample.tokens.push(token);
-      row.sample.logprobs.push(logprob);
-      options.onToken?.({
-        prompt: Math.floor(i / options.samples),
-        sample: i % options.samples,
-        token,
-      });
-      if (!stop.has(token)) return;
-      row.done = true;
-      row.sample.finish = 'stop';
-    });
-    if (step + 1 === options.maxTokens || out.every((row) => row.done)) break;
-    // a finished row is fed its last token again at the same place: its cache slot is its own, nobody reads it
-    const past = Int32Array.from(out, (row) => row.length + row.sample.tokens.length - 1);
-    const positions = Int32Array.from(
-      out.flatMap((row) => Array(3).fill(row.next + row.sample.tokens.length - 1)),
-    );
-    scores = await decodeStep(
-      model,
-      out.map((row) => row.sample.tokens.at(-1)!),
-      positions,
-      past,
-      slots,
-      cache,
-    );
-    scoreRow = (i) => i;
+    let open = 0;
+    for (let row = 0; row < active.length; row++) {
+      const { sample, prompt, index } = active[row];
+      if (sample.finish === 'stop') continue;
+      const { token, logprob } = draw(
+        logits,
+        logitRow(row) * model.config.text.vocabulary,
+        model.config.text.vocabulary,
+        () => keyedUniform(options.seed, keys[prompt], index, step),
+      );
+      sample.tokens.push(token);
+      sample.logprobs.push(logprob);
+      options.onToken?.({ prompt, sample: index, token });
+      if (stop.has(token)) sample.finish = 'stop';
+      else open++;
+    }
+    if (open === 0 || step + 1 === options.maxTokens) break;
+    if (open <= COMPACT_BELOW * active.length) {
+      const kept = [...active.keys()].filter((row) => active[row].sample.finish !== 'stop');
+      cache = compact(cache, kept, active.length);
+      active = kept.map((row) => active[row]);
+    }
+    logits = await decodeStep(model, active, slots, cache);
+    logitRow = (row) => row;
   }
   return rows.map((_, p) =>
-    out.slice(p * options.samples, (p + 1) * options.samples).map((row) => row.sample),
+    all.slice(p * options.samples, (p + 1) * options.samples).map(({ sample }) => sample),
   );
 }
 
 /** One tensor [rows, kvHeads, slots, headDim] a layer for keys and for values, under the names that `decode` feeds. */
 type Cache = { feeds: Feeds; presents: Map<string, ort.Tensor> };
 
-async function prefill(model: LocalModel, rows: Row[], samples: number, slots: number) {
-  const pictures = packPictures(model.packer, rows);
-  const text = packText(model.packer, rows, pictures, 0);
-  const variant = { pictures: pictures !== null, ragged: text.ragged };
-  const out = await run(model.sessions, 'prefill', variant, {
-    ...text.feeds,
-    ...(await featureFeeds(model, pictures, text.featureRow)),
-    targetAt: int64(rows.map((row, i) => text.starts[i] + row.ids.length - 1)),
-  });
-  const { layers, kvHeads, headDim } = model.config.text;
+function newCache(tensors: Iterable<[string, ort.Tensor]>): Cache {
   const cache: Cache = { feeds: {}, presents: new Map() };
+  for (const [name, tensor] of tensors) {
+    cache.feeds[`past${name}`] = tensor;
+    cache.presents.set(`present${name}`, tensor);
+  }
+  return cache;
+}
+
+async function prefill(
+  model: LocalModel,
+  rows: ReturnType<typeof promptRow>[],
+  samples: number,
+  slots: number,
+) {
+  const packed = pack(
+    model.packer,
+    rows.map((row) => ({ row, completions: [[]] })),
+  );
+  const out = await run(model.sessions, 'prefill', packed.variant, packed.feeds);
+  const { layers, kvHeads, headDim } = model.config.text;
+  const block = kvHeads * slots * headDim;
+  const tensors: [string, ort.Tensor][] = [];
   for (let layer = 0; layer < layers; layer++) {
     for (const part of ['Key', 'Value']) {
-      const packed = out[`${part.toLowerCase()}${layer}`].data as Float32Array;
-      const data = new Float32Array(rows.length * samples * kvHeads * slots * headDim);
+      const from = out[`${part.toLowerCase()}${layer}`].data as Float32Array;
+      const data = new Float32Array(rows.length * samples * block);
       rows.forEach((row, i) => {
-        const block = kvHeads * slots * headDim;
         const first = i * samples * block;
         for (let t = 0; t < row.ids.length; t++) {
+          const last = t === row.ids.length - 1;
+          const token = last ? packed.promptTokens + packed.answers[i][0].first : packed.prompts[i].first + t;
           for (let h = 0; h < kvHeads; h++) {
-            const from = ((text.starts[i] + t) * kvHeads + h) * headDim;
-            data.set(packed.subarray(from, from + headDim), first + (h * slots + t) * headDim);
+            const at = (token * kvHeads + h) * headDim;
+            const to = first + (h * slots + t) * headDim;
+            for (let d = 0; d < headDim; d++) data[to + d] = from[at + d];
           }
         }
         for (let s = 1; s < samples; s++) data.copyWithin(first + s * block, first, first + block);
       });
-      const tensor = float(data, [rows.length * samples, kvHeads, slots, headDim]);
-      cache.feeds[`past${part}${layer}`] = tensor;
-      cache.presents.set(`present${part}${layer}`, tensor);
+      tensors.push([`${part}${layer}`, float(data, [rows.length * samples, kvHeads, slots, headDim])]);
     }
   }
-  return { logits: out.logits.data as Float32Array, cache };
+  return { logits: out.logits.data as Float32Array, cache: newCache(tensors) };
 }
 
-/** Logits [rows, vocabulary] after one more token a row; writes the cache. `past`: tokens in each row's cache so far. */
+/** The cache of the kept rows (ascending), in the memory it had. */
+function compact(cache: Cache, kept: readonly number[], rows: number): Cache {
+  return newCache(
+    Object.entries(cache.feeds).map(([name, { data, dims }]) => {
+      const numbers = data as Float32Array;
+      const block = numbers.length / rows;
+      kept.forEach((row, to) => {
+        numbers.copyWithin(to * block, row * block, (row + 1) * block);
+      });
+      return [
+        name.slice('past'.length),
+        float(numbers.subarray(0, kept.length * block), [kept.length, ...dims.slice(1)]),
+      ];
+    }),
+  );
+}
+
+/** Logits [rows, vocabulary] after one more token a row; writes the cache. */
 async function decodeStep(
   model: LocalModel,
-  tokens: number[],
-  positions: Int32Array,
-  past: Int32Array,
+  rows: readonly Writing[],
   slots: number,
   cache: Cache,
 ): Promise<Float32Array> {
+  const ids = new Int32Array(rows.length);
+  const past = new Int32Array(rows.length);
+  const positions = new Int32Array(3 * rows.length);
+  rows.forEach(({ sample: { tokens }, position, length }, i) => {
+    ids[i] = tokens[tokens.length - 1];
+    // a row that ended is fed its last token again at the same place: its cache slot is its own, nobody reads it
+    past[i] = length + tokens.length - 1;
+    positions.fill(position + tokens.length - 1, 3 * i, 3 * (i + 1));
+  });
   const { cos, sin } = mropeRows(positions, model.packer.rope);
-  const half = cos.length / tokens.length;
+  const half = cos.length / rows.length;
   const feeds: Feeds = {
     ...cache.feeds,
-    ids: int64(tokens),
-    cos: float(cos, [tokens.length, half]),
-    sin: float(sin, [tokens.length, half]),
+    ids: int64(ids),
+    cos: float(cos, [rows.length, half]),
+    sin: float(sin, [rows.length, half]),
     pastLengths: int32(past),
     totalLength: int32(Int32Array.of(slots), []),
   };
-  const out = await run(
-    model.sessions,
-    'decode',
-    { pictures: false, ragged: false },
-    feeds,
-    (name) => cache.presents.get(name) ?? null,
-  );
+  const out = await run(model.sessions, 'decode', DECODE, feeds, (name) => cache.presents.get(name) ?? null);
   return out.logits.data as Float32Array;
 }
 
+const DECODE = { pictures: false, raggedPictures: false, prompts: false, ragged: false };
+
+type Options = { temperature: number; topP?: number };
+
 /**
- * One token from logits: greedy at temperature 0, else by inverse distribution function at `u`, within the smallest
- * set of tokens that holds `topP` of the probability. The log-probability is that after temperature, before top-p.
- * Throws RunError where logits are not finite.
+ * How a token is drawn from the `count` logits at `from`: greedy at temperature 0, else by inverse distribution function
+ * at `u`, within the smallest set of tokens that holds `topP` of the probability. The log-probability is that after
+ * temperature, before top-p. Throws RunError where logits are not finite.
  */
-export function pick(logits: Float32Array, options: { temperature: number; topP?: number }, u: number) {
-  const scale = options.temperature > 0 ? 1 / options.temperature : 1;
-  let best = 0;
-  for (let i = 1; i < logits.length; i++) if (logits[i] > logits[best]) best = i;
-  const top = logits[best] * scale;
-  let sum = 0;
-  for (let i = 0; i < logits.length; i++) sum += Math.exp(logits[i] * scale - top);
-  if (!Number.isFinite(sum)) throw new RunError('the model gives no finite probabilities; it has diverged');
-  const logprob = (token: number) => logits[token] * scale - top - Math.log(sum);
-  if (options.temperature === 0) return { token: best, logprob: logprob(best) };
-  const topP = options.topP ?? 1;
-  if (topP < 1) {
-    const token = pickNucleus(logits, scale, top, sum, topP, u);
-    return { token, logprob: logprob(token) };
-  }
-  let left = u * sum;
-  for (let token = 0; token < logits.length; token++) {
-    left -= Math.exp(logits[token] * scale - top);
-    if (left < 0) return { token, logprob: logprob(token) };
-  }
-  return { token: best, logprob: logprob(best) };
+function drawer({ temperature, topP = 1 }: Options) {
+  const scale = temperature > 0 ? 1 / temperature : 1;
+  let powers = new Float64Array(0);
+  return (logits: Float32Array, from: number, count: number, u: () => number) => {
+    if (powers.length < count) powers = new Float64Array(count);
+    let best = 0;
+    for (let i = 1; i < count; i++) if (logits[from + i] > logits[from + best]) best = i;
+    const top = logits[from + best] * scale;
+    let sum = 0;
+    for (let i = 0; i < count; i++) sum += powers[i] = Math.exp(logits[from + i] * scale - top);
+    if (!Number.isFinite(sum)) throw new RunError('the model gives no finite probabilities; it has diverged');
+    const logprob = (token: number) => logits[from + token] * scale - top - Math.log(sum);
+    const chosen = (token: number) => ({ token, logprob: logprob(token) });
+    if (temperature === 0) return chosen(best);
+    if (topP < 1) return chosen(pickNucleus(powers.subarray(0, count), sum, topP, u()));
+    let left = u() * sum;
+    for (let token = 0; token < count; token++) {
+      left -= powers[token];
+      if (left < 0) return chosen(token);
+    }
+    return chosen(best);
+  };
 }
 
-function pickNucleus(
-  logits: Float32Array,
-  scale: number,
-  top: number,
-  sum: number,
-  topP: number,
-  u: number,
-): number {
-  const probability = (i: number) => Math.exp(logits[i] * scale - top) / sum;
-  const order = Array.from(logits.keys()).sort((a, b) => logits[b] - logits[a] || a - b);
+/** One token from logits at `u`. */
+export function pick(logits: Float32Array, options: Options, u: number) {
+  return drawer(options)(logits, 0, logits.length, () => u);
+}
+
+/** `powers`: exp(logit − greatest), `sum` their sum. */
+function pickNucleus(powers: Float64Array, sum: number, topP: number, u: number): number {
+  const order = Array.from(powers.keys()).sort((a, b) => powers[b] - powers[a] || a - b);
   let mass = 0;
   let size = 0;
-  while (size < order.length && mass < topP) mass += probability(order[size++]);
+  while (size < order.length && mass < topP) mass += powers[order[size++]] / sum;
   let left = u * mass;
   for (const token of order.slice(0, size)) {
-    left -= probability(token);
+    left -= powers[token] / sum;
     if (left < 0) return token;
   }
   return order[0];

@@ -1,6 +1,9 @@
 /**
  * Parameters, their accumulated gradient and the AdamW moments, each one flat float32 array with a view a tensor.
- * The views are what sessions are fed and write into, so nothing is copied between a step and the next run.
+ * Sessions are fed views of the weights, so nothing is copied between a step and the next run.
+ *
+ * Several lanes (`lanes.ts`) train one model: each has its own weights, since the runtime takes no shared memory, while
+ * gradients and moments are in memory that all lanes see.
  */
 import type { Parameter } from '../../models/qwen2-5-vl/parameters.ts';
 
@@ -10,14 +13,29 @@ export interface ParameterStore {
   grads: Float32Array;
   firstMoment: Float32Array;
   secondMoment: Float32Array;
+  /** What a pass writes its gradient to before it is added up; made when first needed. */
+  scratch: Float32Array | null;
+  /** Whether the gradient is all zero. */
+  cleared: boolean;
   /** Number of AdamW steps taken. */
   steps: number;
   /** Name → [from, to) in the flat arrays. */
   ranges: Map<string, [number, number]>;
 }
 
-/** `trainable: false` leaves out gradient and moments (frozen reference, judge, evaluation). */
-export function newStore(parameters: Parameter[], trainable: boolean): ParameterStore {
+/** Gradient and moments of a trained model. */
+export type TrainingState = Pick<ParameterStore, 'grads' | 'firstMoment' | 'secondMoment'>;
+
+export function newTrainingState(size: number): TrainingState {
+  const array = () => new Float32Array(size);
+  return { grads: array(), firstMoment: array(), secondMoment: array() };
+}
+
+/** `training: null` leaves out gradient and moments (frozen reference, judge, evaluation). */
+export function newStore(
+  parameters: Parameter[],
+  training: ((size: number) => TrainingState) | null,
+): ParameterStore {
   const ranges = new Map<string, [number, number]>();
   let size = 0;
   for (const { name, shape } of parameters) {
@@ -25,13 +43,12 @@ export function newStore(parameters: Parameter[], trainable: boolean): Parameter
     ranges.set(name, [size, size + count]);
     size += count;
   }
-  const array = () => new Float32Array(trainable ? size : 0);
   return {
     parameters,
     weights: new Float32Array(size),
-    grads: array(),
-    firstMoment: array(),
-    secondMoment: array(),
+    ...(training?.(size) ?? newTrainingState(0)),
+    scratch: null,
+    cleared: true,
     steps: 0,
     ranges,
   };
@@ -40,6 +57,7 @@ export function newStore(parameters: Parameter[], trainable: boolean): Parameter
 /** Drops the accumulated gradient and lets AdamW start afresh. */
 export function clearTraining(store: ParameterStore): void {
   for (const array of [store.grads, store.firstMoment, store.secondMoment]) array.fill(0);
+  store.cleared = true;
   store.steps = 0;
 }
 
