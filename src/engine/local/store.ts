@@ -26,9 +26,16 @@ export interface ParameterStore {
 /** Gradient and moments of a trained model. */
 export type TrainingState = Pick<ParameterStore, 'grads' | 'firstMoment' | 'secondMoment'>;
 
-export function newTrainingState(size: number): TrainingState {
-  const array = () => new Float32Array(size);
+/** All zero, in memory that other threads can be shown, or of this thread's own. */
+export function newTrainingState(size: number, shared = false): TrainingState {
+  const array = () => (shared ? new Float32Array(new SharedArrayBuffer(4 * size)) : new Float32Array(size));
   return { grads: array(), firstMoment: array(), secondMoment: array() };
+}
+
+/** Forgets the accumulated gradient. */
+export function clearGradient(store: ParameterStore): void {
+  store.grads.fill(0);
+  store.cleared = true;
 }
 
 /** `training: null` leaves out gradient and moments (frozen reference, judge, evaluation). */
@@ -56,8 +63,9 @@ export function newStore(
 
 /** Drops the accumulated gradient and lets AdamW start afresh. */
 export function clearTraining(store: ParameterStore): void {
-  for (const array of [store.grads, store.firstMoment, store.secondMoment]) array.fill(0);
-  store.cleared = true;
+  clearGradient(store);
+  store.firstMoment.fill(0);
+  store.secondMoment.fill(0);
   store.steps = 0;
 }
 
