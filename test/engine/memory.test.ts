@@ -4,7 +4,6 @@ import {
   activationBytes,
   cacheBytes,
   logitBytes,
-  machineMemory,
   modelBytes,
   parameterCount,
   passBytes,
@@ -96,7 +95,7 @@ describe('a pass', () => {
 });
 
 describe('what does not fit is refused in one line', () => {
-  const machine = (total: number, free: number) => ({ total: total * GIB, free: free * GIB });
+  const machine = (total: number, available: number) => ({ total: total * GIB, available: available * GIB });
   const refusal = (act: () => void): string => {
     try {
       act();
@@ -170,11 +169,5 @@ describe('what does not fit is refused in one line', () => {
     const share = budget / 4000;
     expect(budget).toBeGreaterThan(1000);
     expect(check({ ...work, tokens: budget, scored: 2000 * share, patches: 400 * share })).toBe('accepted');
-  });
-
-  it('and this machine has some memory free', () => {
-    const { total, free } = machineMemory();
-    expect(free).toBeGreaterThan(0);
-    expect(total).toBeGreaterThanOrEqual(free);
   });
 });

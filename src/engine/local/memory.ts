@@ -3,11 +3,11 @@
  * them), and what one call adds (activations, logits, key/value cache). Everything is float32. The counts follow the
  * graphs in `models/qwen2-5-vl/`; what is not counted are Node itself and the runtime's scratch memory for a product.
  */
-import { freemem, totalmem } from 'node:os';
 import { InputError } from '../../errors.ts';
 import type { Qwen25VlConfig } from '../../models/qwen2-5-vl/config.ts';
 import { parameters } from '../../models/qwen2-5-vl/parameters.ts';
 import { elements } from '../../models/safetensors.ts';
+import { memory as machineMemory } from './doctor/hardware.ts';
 
 /** What is trained: nothing, every parameter, or so many parameters of an adapter on frozen weights. */
 export type Learning = 'nothing' | 'everything' | { adapter: number };
@@ -117,28 +117,17 @@ export function passBytes(
   );
 }
 
+/** Bytes the machine (or its container) has, and bytes that programs may still take. */
 export interface Memory {
-  /** Bytes the machine has, and bytes that programs may still take. */
   total: number;
-  free: number;
-}
-
-/** This machine's memory, or the share of it that a container is given. */
-export function machineMemory(): Memory {
-  const limit = process.constrainedMemory();
-  // 0, or more than there is: no limit
-  const limited = limit > 0 && limit < totalmem();
-  return {
-    total: limited ? limit : totalmem(),
-    free: limited ? Math.min(freemem(), process.availableMemory()) : freemem(),
-  };
+  available: number;
 }
 
 /** Throws InputError where `bytes` are not free: what needs them, how many there are, and what to do. */
 export function requireMemory(what: string, bytes: number, advice: string, memory = machineMemory()): void {
-  if (bytes <= memory.free) return;
+  if (bytes <= memory.available) return;
   throw new InputError(
-    `${what} takes about ${gibibytes(bytes)} GiB of memory, but ${gibibytes(memory.free)} of this machine's ${gibibytes(memory.total)} GiB are free; ${advice}`,
+    `${what} takes about ${gibibytes(bytes)} GiB of memory, but ${gibibytes(memory.available)} of this machine's ${gibibytes(memory.total)} GiB are free; ${advice}`,
   );
 }
 
@@ -159,7 +148,7 @@ export function requireLoadable(
   const advice =
     bytes <= memory.total
       ? 'close other programs'
-      : learning === 'everything' && frozen < memory.free
+      : learning === 'everything' && frozen < memory.available
         ? `train an adapter (LoRA) on its frozen weights, which take ${gibibytes(frozen)} GiB`
         : 'use a smaller model or a machine with more memory';
   requireMemory(`${what} with ${billions(count)} billion parameters`, bytes, advice, memory);
@@ -176,17 +165,17 @@ export function requireTraining(
 ): void {
   const needed = (less: Work, of: Learning, keeping: Kept) => passBytes(config, less, of, keeping);
   const bytes = needed(work, learning, kept);
-  if (bytes <= memory.free) return;
+  if (bytes <= memory.available) return;
   const one = portion(work, work.longest / work.tokens);
   const small: Learning = { adapter: 0 };
   const advice = (): string => {
-    if (needed(one, learning, kept) <= memory.free) {
+    if (needed(one, learning, kept) <= memory.available) {
       const fixed = needed(portion(work, 0), learning, kept);
-      const share = (memory.free - fixed) / (bytes - fixed);
+      const share = (memory.available - fixed) / (bytes - fixed);
       return `lower engine.token_budget to ${Math.floor(share * work.tokens)}`;
     }
-    if (needed(one, learning, 'layer inputs') <= memory.free) return 'recompute the activations';
-    if (learning === 'everything' && needed(one, small, 'layer inputs') <= memory.free)
+    if (needed(one, learning, 'layer inputs') <= memory.available) return 'recompute the activations';
+    if (learning === 'everything' && needed(one, small, 'layer inputs') <= memory.available)
       return 'train an adapter (LoRA) instead of all parameters';
     return 'use a smaller model, shorter sequences or a machine with more memory';
   };
