@@ -28,7 +28,7 @@ async function write(name: string, ...args: string[]): Promise<string> {
 
 async function load(dir: string) {
   const { config } = await readModelConfig(dir);
-  const store = newStore(parameters(config), false);
+  const store = newStore(parameters(config), null);
   await readWeights(dir, config, store);
   return { config, weights: store.weights, of: (name: string) => view(store, store.weights, name) };
 }

@@ -1,20 +1,19 @@
 /**
- * Sampling with a key/value cache that is written in place. Prompts are computed once each, whatever the number of
- * samples; every row then grows its own part of the cache, so that rows of different lengths need no padding mask.
+ * Sampling with a cache of keys and values (`cache.ts`). Prompts are computed once each, whatever the number of samples.
  */
-import type * as ort from 'onnxruntime-node';
 import { RunError } from '../../errors.ts';
 import { mropeRows } from '../../models/qwen2-5-vl/positions.ts';
 import type { DrawnToken, Prompt, Sample, SampleOptions } from '../types.ts';
 import { pack, promptRow } from './batch.ts';
+import { append, type Cache, cacheFeeds, newCache, prefillFeeds, regrid } from './cache.ts';
 import type { LocalModel } from './model.ts';
 import { keyedUniform } from './random.ts';
-import { type Feeds, float, int32, int64, run } from './sessions.ts';
+import { float, int64, run } from './sessions.ts';
 
 /** Rows decoded together: more are sampled batch after batch. */
 const ROWS = 128;
-/** The cache is drawn together when no more than this share of its rows is still being written. */
-const COMPACT_BELOW = 0.5;
+/** Rows that ended are taken out of the batch when it can shrink to this share. */
+const SHRINK_BELOW = 0.5;
 
 export async function sample(
   model: LocalModel,
@@ -40,9 +39,8 @@ interface Writing {
   prompt: number;
   index: number;
   sample: Sample;
-  /** Position, and place in the cache, of the response's first token. */
+  /** Position of its first token. */
   position: number;
-  length: number;
 }
 
 async function sampleBatch(
@@ -52,148 +50,89 @@ async function sampleBatch(
   options: SampleOptions,
 ): Promise<Sample[][]> {
   const rows = prompts.map((prompt) => promptRow(model.packer, prompt, options.maxTokens));
-  const slots = rows.reduce((most, r) => Math.max(most, r.ids.length), 0) + options.maxTokens;
-  const all: Writing[] = rows.flatMap((row, prompt) =>
+  const { vocabulary } = model.config.text;
+  const all: Writing[][] = rows.map((row, prompt) =>
     Array.from({ length: options.samples }, (_, index) => ({
       prompt,
       index,
       sample: { tokens: [], logprobs: [], finish: 'length' },
       position: row.next,
-      length: row.ids.length,
     })),
   );
   const stop = new Set(options.stop);
   const draw = drawer(options);
-  const started = await prefill(model, rows, options.samples, slots);
-  let { logits, cache } = started;
-  let active = all;
-  /** Row of `logits` for each row of the cache; rows that ended are computed on, and not read, until the next compaction. */
-  let logitRow = (row: number) => Math.floor(row / options.samples);
-  for (let step = 0; step < options.maxTokens; step++) {
-    let open = 0;
-    for (let row = 0; row < active.length; row++) {
-      const { sample, prompt, index } = active[row];
-      if (sample.finish === 'stop') continue;
-      const { token, logprob } = draw(
-        logits,
-        logitRow(row) * model.config.text.vocabulary,
-        model.config.text.vocabulary,
-        () => keyedUniform(options.seed, keys[prompt], index, step),
-      );
-      sample.tokens.push(token);
-      sample.logprobs.push(logprob);
-      options.onToken?.({ prompt, sample: index, token });
-      if (stop.has(token)) sample.finish = 'stop';
-      else open++;
-    }
-    if (open === 0 || step + 1 === options.maxTokens) break;
-    if (open <= COMPACT_BELOW * active.length) {
-      const kept = [...active.keys()].filter((row) => active[row].sample.finish !== 'stop');
-      cache = compact(cache, kept, active.length);
-      active = kept.map((row) => active[row]);
-    }
-    logits = await decodeStep(model, active, slots, cache);
-    logitRow = (row) => row;
-  }
-  return rows.map((_, p) =>
-    all.slice(p * options.samples, (p + 1) * options.samples).map(({ sample }) => sample),
-  );
-}
+  /** Draws a token for every open response; `logitRow`: where the logits of one stand. Returns whether any goes on. */
+  const advance = (grid: Writing[][], logits: Float32Array, logitRow: (p: number, s: number) => number) => {
+    let open = false;
+    grid.forEach((of, p) => {
+      of.forEach(({ sample, prompt, index }, s) => {
+        if (sample.finish === 'stop') return;
+        const u = () => keyedUniform(options.seed, keys[prompt], index, sample.tokens.length);
+        const { token, logprob } = draw(logits, logitRow(p, s) * vocabulary, vocabulary, u);
+        sample.tokens.push(token);
+        sample.logprobs.push(logprob);
+        options.onToken?.({ prompt, sample: index, token });
+        if (stop.has(token)) sample.finish = 'stop';
+        else open = true;
+      });
+    });
+    return open;
+  };
 
-/** One tensor [rows, kvHeads, slots, headDim] a layer for keys and for values, under the names that `decode` feeds. */
-type Cache = { feeds: Feeds; presents: Map<string, ort.Tensor> };
-
-function newCache(tensors: Iterable<[string, ort.Tensor]>): Cache {
-  const cache: Cache = { feeds: {}, presents: new Map() };
-  for (const [name, tensor] of tensors) {
-    cache.feeds[`past${name}`] = tensor;
-    cache.presents.set(`present${name}`, tensor);
-  }
-  return cache;
-}
-
-async function prefill(
-  model: LocalModel,
-  rows: ReturnType<typeof promptRow>[],
-  samples: number,
-  slots: number,
-) {
   const packed = pack(
     model.packer,
     rows.map((row) => ({ row, completions: [[]] })),
   );
-  const out = await run(model.sessions, 'prefill', packed.variant, packed.feeds);
-  const { layers, kvHeads, headDim } = model.config.text;
-  const block = kvHeads * slots * headDim;
-  const tensors: [string, ort.Tensor][] = [];
-  for (let layer = 0; layer < layers; layer++) {
-    for (const part of ['Key', 'Value']) {
-      const from = out[`${part.toLowerCase()}${layer}`].data as Float32Array;
-      const data = new Float32Array(rows.length * samples * block);
-      rows.forEach((row, i) => {
-        const first = i * samples * block;
-        for (let t = 0; t < row.ids.length; t++) {
-          const last = t === row.ids.length - 1;
-          const token = last ? packed.promptTokens + packed.answers[i][0].first : packed.prompts[i].first + t;
-          for (let h = 0; h < kvHeads; h++) {
-            const at = (token * kvHeads + h) * headDim;
-            const to = first + (h * slots + t) * headDim;
-            for (let d = 0; d < headDim; d++) data[to + d] = from[at + d];
-          }
-        }
-        for (let s = 1; s < samples; s++) data.copyWithin(first + s * block, first, first + block);
-      });
-      tensors.push([`${part}${layer}`, float(data, [rows.length * samples, kvHeads, slots, headDim])]);
-    }
+  const first = await run(model.sessions, 'prefill', packed.variant, {
+    ...packed.feeds,
+    ...prefillFeeds(model.config, packed),
+  });
+  let cache = newCache(model.config, packed, first, options);
+  let grid = all;
+  let open = advance(grid, first.logits.data as Float32Array, (p) => p);
+  for (let step = 1; open && step < options.maxTokens; step++) {
+    ({ grid, cache } = shrink(grid, cache));
+    const next = await decodeStep(model, grid, cache);
+    append(cache, next);
+    const { answers } = cache;
+    open = advance(grid, next.logits.data as Float32Array, (p, s) => p * answers + s);
   }
-  return { logits: out.logits.data as Float32Array, cache: newCache(tensors) };
+  return all.map((of) => of.map(({ sample }) => sample));
 }
 
-/** The cache of the kept rows (ascending), in the memory it had. */
-function compact(cache: Cache, kept: readonly number[], rows: number): Cache {
-  return newCache(
-    Object.entries(cache.feeds).map(([name, { data, dims }]) => {
-      const numbers = data as Float32Array;
-      const block = numbers.length / rows;
-      kept.forEach((row, to) => {
-        numbers.copyWithin(to * block, row * block, (row + 1) * block);
-      });
-      return [
-        name.slice('past'.length),
-        float(numbers.subarray(0, kept.length * block), [kept.length, ...dims.slice(1)]),
-      ];
-    }),
-  );
+/** Leaves out responses that ended, where that makes the grid of prompts × responses much smaller. */
+function shrink(grid: Writing[][], cache: Cache): { grid: Writing[][]; cache: Cache } {
+  const going = grid.map((of) => of.flatMap(({ sample }, s) => (sample.finish === 'stop' ? [] : [s])));
+  const prompts = going.flatMap((of, p) => (of.length > 0 ? [p] : []));
+  const answers = Math.max(...going.map((of) => of.length));
+  if (prompts.length * answers > SHRINK_BELOW * cache.prompts * cache.answers) return { grid, cache };
+  const kept = prompts.map((p) => going[p]);
+  return {
+    grid: kept.map((of, i) => of.map((s) => grid[prompts[i]][s])),
+    cache: regrid(cache, prompts, kept, answers),
+  };
 }
 
-/** Logits [rows, vocabulary] after one more token a row; writes the cache. */
-async function decodeStep(
-  model: LocalModel,
-  rows: readonly Writing[],
-  slots: number,
-  cache: Cache,
-): Promise<Float32Array> {
-  const ids = new Int32Array(rows.length);
-  const past = new Int32Array(rows.length);
-  const positions = new Int32Array(3 * rows.length);
-  rows.forEach(({ sample: { tokens }, position, length }, i) => {
-    ids[i] = tokens[tokens.length - 1];
-    // a row that ended is fed its last token again at the same place: its cache slot is its own, nobody reads it
-    past[i] = length + tokens.length - 1;
-    positions.fill(position + tokens.length - 1, 3 * i, 3 * (i + 1));
+/** One more token a response: its logits [prompts·responses, vocabulary], keys and values. */
+async function decodeStep(model: LocalModel, grid: readonly Writing[][], cache: Cache) {
+  const rows = cache.prompts * cache.answers;
+  const ids = new Int32Array(rows);
+  const positions = new Int32Array(3 * rows);
+  grid.forEach((of, p) => {
+    of.forEach(({ sample: { tokens }, position }, s) => {
+      const row = p * cache.answers + s;
+      ids[row] = tokens[tokens.length - 1];
+      positions.fill(position + tokens.length - 1, 3 * row, 3 * (row + 1));
+    });
   });
   const { cos, sin } = mropeRows(positions, model.packer.rope);
-  const half = cos.length / rows.length;
-  const feeds: Feeds = {
-    ...cache.feeds,
+  const half = cos.length / rows;
+  return run(model.sessions, 'decode', DECODE, {
+    ...cacheFeeds(cache),
     ids: int64(ids),
-    cos: float(cos, [rows.length, half]),
-    sin: float(sin, [rows.length, half]),
-    pastLengths: int32(past),
-    totalLength: int32(Int32Array.of(slots), []),
-  };
-  const out = await run(model.sessions, 'decode', DECODE, feeds, (name) => cache.presents.get(name) ?? null);
-  return out.logits.data as Float32Array;
+    cos: float(cos, [rows, half]),
+    sin: float(sin, [rows, half]),
+  });
 }
 
 const DECODE = { pictures: false, raggedPictures: false, prompts: false, ragged: false };

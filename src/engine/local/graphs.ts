@@ -7,7 +7,8 @@
  *   train      as score, with weights → also the gradients of Σ weight·log p by every trained parameter and by the
  *              embedded tokens
  *   prefill    packed prompts → logits of the last token, keys and values of every layer
- *   decode     one token a row against a key/value cache that is written in place
+ *   decode     one token a response, against the keys and values of the prompts and of the responses so far → logits,
+ *              the new keys and values
  *
  * Dimensions are named, so one session serves batches of every size. Text is packed as [tokens of prompts without their
  * last][last prompt token and completion without its last, of every sequence] (`batch.ts`): the second block is what is
@@ -28,7 +29,6 @@ import {
   targetLogProbs,
 } from '../../graph/ops.ts';
 import {
-  addNode,
   addOp,
   type DataType,
   type Graph,
@@ -40,6 +40,7 @@ import {
 import {
   type AnswerLayout,
   answerAttention,
+  cachedAttention,
   type GroupLayout,
   groupAttention,
 } from '../../models/qwen2-5-vl/attention.ts';
@@ -144,13 +145,17 @@ const BUILD: Record<GraphKind, (b: Building) => Record<string, Value>> = {
     };
   },
   prefill: (b) => {
+    const { kvHeads, headDim } = b.config.text;
     const keep: Record<string, Value> = {};
+    const rows = input(b.graph, 'cacheRows', 'int32', ['P', kvHeads, 'C']);
+    const laid = (x: Value) =>
+      addOp('Gather', [reshape(x, ['N·kv', headDim]), rows], ['P', kvHeads, 'C', headDim], { axis: 0 });
     const attending = packedAttention(b);
     const hidden = decoder(b.config, b.network, embedded(b).x, rotaryRows(b, 'N'), {
       ...attending,
       attend(layer, q, k, v) {
-        keep[`key${layer}`] = k;
-        keep[`value${layer}`] = v;
+        keep[`promptKey${layer}`] = laid(k);
+        keep[`promptValue${layer}`] = laid(v);
         return attending.attend(layer, q, k, v);
       },
     });
@@ -158,29 +163,33 @@ const BUILD: Record<GraphKind, (b: Building) => Record<string, Value>> = {
   },
   decode: (b) => {
     const { graph, config, network } = b;
-    const { heads, kvHeads, headDim } = config.text;
+    const { kvHeads, headDim } = config.text;
     const keep: Record<string, Value> = {};
     const ids = input(graph, 'ids', 'int64', ['N']);
-    const lengths = input(graph, 'pastLengths', 'int32', ['N']);
-    const total = input(graph, 'totalLength', 'int32', []);
-    const rows = (x: Value) => reshape(x, ['N', 1, x.shape[1]]);
+    const shape = (name: string, length: number) => input(graph, name, 'int64', [length]);
+    const shared = {
+      promptMask: input(graph, 'promptMask', 'float32', ['P', 1, 1, 'K']),
+      ownMask: input(graph, 'ownMask', 'float32', ['L']),
+      keyShape: shape('keyShape', 5),
+      queryShape: shape('queryShape', 5),
+      foldedShape: shape('foldedShape', 4),
+      scoresShape: shape('scoresShape', 5),
+      newShape: shape('newShape', 5),
+      keySizes: shape('keySizes', 3),
+    };
     const hidden = decoder(config, network, embed(network, ids), rotaryRows(b, 'N'), {
       wanted: (x) => x,
       attend(layer, q, k, v) {
-        const cache: Shape = ['N', kvHeads, 'S', headDim];
-        const past = ['pastKey', 'pastValue'].map((name) =>
-          input(graph, `${name}${layer}`, 'float32', cache),
-        );
-        const [mixed, key, value] = addNode(
-          'GroupQueryAttention',
-          [rows(q), rows(k), rows(v), ...past, lengths, total],
-          [{ shape: ['N', 1, heads * headDim] }, { shape: cache }, { shape: cache }],
-          { num_heads: heads, kv_num_heads: kvHeads, scale: { float: headDim ** -0.5 } },
-          'com.microsoft',
-        );
-        keep[`presentKey${layer}`] = key;
-        keep[`presentValue${layer}`] = value;
-        return reshape(mixed, q.shape);
+        const past = (name: string, of: Shape) => input(graph, `${name}${layer}`, 'float32', of);
+        keep[`key${layer}`] = k;
+        keep[`value${layer}`] = v;
+        return cachedAttention(q, k, v, headDim, {
+          ...shared,
+          promptKey: past('promptKey', ['P', kvHeads, 'K', headDim]),
+          promptValue: past('promptValue', ['P', kvHeads, 'K', headDim]),
+          ownKey: past('ownKey', ['P', kvHeads, 'S', 'L', headDim]),
+          ownValue: past('ownValue', ['P', kvHeads, 'S', 'L', headDim]),
+        });
       },
     });
     return { logits: head(config, network, hidden), ...keep };

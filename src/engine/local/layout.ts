@@ -19,6 +19,11 @@ export interface Grouping {
 }
 
 /** True where groups differ in length, so that some slots are padding. */
+/** A mask [length] for slots of which the first `filled` are real. */
+export function prefixMask(filled: number, length: number) {
+  return float(new Float32Array(length).fill(MASKED, filled), [length]);
+}
+
 export function isRagged(groups: ArrayLike<number>[]): boolean {
   return groups.some((g) => g.length !== groups[0].length);
 }
@@ -169,7 +174,7 @@ function causalMask(shared: number, slots: number) {
   return float(mask, [shared * slots, slots]);
 }
 
-function keyMask(groups: ArrayLike<number>[], slots: number) {
+export function keyMask(groups: ArrayLike<number>[], slots: number) {
   const mask = new Float32Array(groups.length * slots);
   groups.forEach((g, i) => {
     mask.fill(MASKED, i * slots + g.length, (i + 1) * slots);

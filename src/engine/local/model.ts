@@ -136,19 +136,12 @@ export async function backward(
 /** Runs the training graph and adds its gradients up; returns log p. */
 async function gradientPass(model: LocalModel, { packed }: Pass, feeds: Feeds): Promise<Float32Array> {
   const { store, sessions } = model;
-  store.scratch ??= new Float32Array(store.grads.length);
-  const scratch = store.scratch;
-  const written: string[] = [];
-  const out = await run(sessions, 'train', packed.variant, feeds, (output) => {
+  const out = await run(sessions, 'train', packed.variant, feeds);
+  for (const [output, { data }] of Object.entries(out)) {
     const name = gradientOf(output);
-    if (name === null) return null;
-    written.push(name);
-    return float(view(store, scratch, name), sessions.blueprint.shapes.get(name)!);
-  });
-  const whole = written.length === store.parameters.length;
-  for (const name of whole ? [null] : written) {
-    const [into, from] =
-      name === null ? [store.grads, scratch] : [view(store, store.grads, name), view(store, scratch, name)];
+    if (name === null) continue;
+    const into = view(store, store.grads, name);
+    const from = data as Float32Array;
     if (store.cleared) into.set(from);
     else for (let i = 0; i < from.length; i++) into[i] += from[i];
   }

@@ -48,20 +48,17 @@ export function newSessions(
   return { blueprint, options, weights, made: new Map() };
 }
 
-/** Runs one graph. Parameters are fed from the store; `into`: tensors that outputs are written to. */
+/** Runs one graph. Parameters are fed from their stores. Every output is copied by the runtime's binding: fetch few and small ones. */
 export async function run(
   sessions: Sessions,
   kind: GraphKind,
   variant: GraphVariant,
   feeds: Feeds,
-  into: (output: string) => ort.Tensor | null = () => null,
 ): Promise<Record<string, ort.Tensor>> {
   const { session, graph } = await sessionOf(sessions, kind, variant);
   const given: Feeds = {};
   for (const name of graph.inputs) given[name] = sessions.weights.get(name) ?? feeds[name];
-  const fetches: Record<string, ort.Tensor | null> = {};
-  for (const name of graph.outputs) fetches[name] = into(name);
-  return (await session.run(given, fetches)) as Record<string, ort.Tensor>;
+  return (await session.run(given)) as Record<string, ort.Tensor>;
 }
 
 function sessionOf(sessions: Sessions, kind: GraphKind, variant: GraphVariant): Promise<Session> {

@@ -13,8 +13,6 @@ export interface ParameterStore {
   grads: Float32Array;
   firstMoment: Float32Array;
   secondMoment: Float32Array;
-  /** What a pass writes its gradient to before it is added up; made when first needed. */
-  scratch: Float32Array | null;
   /** Whether the gradient is all zero. */
   cleared: boolean;
   /** Number of AdamW steps taken. */
@@ -54,7 +52,6 @@ export function newStore(
     parameters,
     weights: new Float32Array(size),
     ...(training?.(size) ?? newTrainingState(0)),
-    scratch: null,
     cleared: true,
     steps: 0,
     ranges,

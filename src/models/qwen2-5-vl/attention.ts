@@ -19,6 +19,7 @@ import {
   softmax,
   splitAt,
   sub,
+  transpose,
 } from '../../graph/ops.ts';
 import { addOp, defineGradient, type Value } from '../../graph/tensor.ts';
 
@@ -179,6 +180,60 @@ function twoPartAttention(q: Value, k: Parts, v: Parts, headDim: number, layout:
       ];
     },
   )[0];
+}
+
+/**
+ * Where the keys and values are that a new token of each of P·S responses attends to: those of the P prompts, of the
+ * responses so far, and its own.
+ */
+export interface CacheLayout {
+  /** [P, kvHeads, K, headDim] */
+  promptKey: Value;
+  promptValue: Value;
+  /** [P, kvHeads, S, L, headDim] */
+  ownKey: Value;
+  ownValue: Value;
+  /** Added to the scores: [P, 1, 1, K] and [L]. */
+  promptMask: Value;
+  ownMask: Value;
+  /** int64: the shapes [P, S, kvHeads, 1, headDim], [P, S, kvHeads, R, headDim], [P, kvHeads, S·R, L], [P, kvHeads, S, R, L], [P, kvHeads, S, R, 1], and the sizes [K, L, 1]. */
+  keyShape: Value;
+  queryShape: Value;
+  foldedShape: Value;
+  scoresShape: Value;
+  newShape: Value;
+  keySizes: Value;
+}
+
+/** One new token a response: q [P·S, heads·headDim], k, v [P·S, kvHeads·headDim] → [P·S, heads·headDim]. Has no gradient. */
+export function cachedAttention(q: Value, k: Value, v: Value, headDim: number, cache: CacheLayout): Value {
+  const alpha = headDim ** -0.5;
+  const kvHeads = cache.promptKey.shape[1];
+  const [K, L] = [cache.promptKey.shape[2], cache.ownKey.shape[3]];
+  const grid = (x: Value, target: Value, rows: string | number) =>
+    transpose(addOp('Reshape', [x, target], ['P', 'S', kvHeads, rows, headDim]), [0, 2, 1, 3, 4]);
+  const fold = (x: Value, width: number) => reshape(x, ['P', kvHeads, 'SR', width]);
+  const folded = (x: Value) => addOp('Reshape', [x, cache.foldedShape], ['P', kvHeads, 'SR', L]);
+  const queries = grid(q, cache.queryShape, 'R');
+  const newKey = grid(k, cache.keyShape, 1);
+  const newValue = grid(v, cache.keyShape, 1);
+  const scores = concat(
+    [
+      add(matmul(fold(queries, headDim), cache.promptKey, { transB: true, alpha }), cache.promptMask),
+      folded(add(matmul(queries, cache.ownKey, { transB: true, alpha }), cache.ownMask)),
+      fold(matmul(queries, newKey, { transB: true, alpha }), 1),
+    ],
+    3,
+  );
+  const [onPrompt, onOwn, onNew] = splitAt(softmax(scores), cache.keySizes, [K, L, 1], 3);
+  const unfold = (x: Value, target: Value, width: string | number) =>
+    addOp('Reshape', [x, target], ['P', kvHeads, 'S', 'R', width]);
+  const own = matmul(unfold(onOwn, cache.scoresShape, L), cache.ownValue);
+  const mixed = add(
+    add(reshapeLike(matmul(onPrompt, cache.promptValue), queries), own),
+    mul(unfold(onNew, cache.newShape, 1), newValue),
+  );
+  return reshape(transpose(mixed, [0, 2, 1, 3, 4]), q.shape);
 }
 
 /** [N, heads·headDim] → [N·heads, headDim] */
