@@ -75,6 +75,13 @@ describe('config.json of Qwen2.5-VL', () => {
     expect(parse({ architectures, model_type, vision_config, text_config })).toEqual(parse(published3B));
   });
 
+  it('the head is tied where the inner config says so, as transformers 5 reads it', () => {
+    const { vision_config, architectures, model_type, tie_word_embeddings, ...inner } = published3B;
+    const text_config = { ...inner, tie_word_embeddings: true };
+    const outer = { architectures, model_type, vision_config, tie_word_embeddings: false };
+    expect(parse({ ...outer, text_config }).text.tied).toBe(true);
+  });
+
   it('what is written is read back as the same config, tied or not', () => {
     for (const original of [config, parse(published3B)])
       expect(parse(configJson(original))).toEqual(original);

@@ -158,7 +158,7 @@ export function parseConfig(text: string, file: string): Qwen25VlConfig {
       rmsNormEps: t.rms_norm_eps,
       ropeTheta: ropeOf.rope_theta ?? t.rope_theta ?? 1e6,
       mropeSection: ropeOf.mrope_section as [number, number, number],
-      tied: top.tie_word_embeddings ?? t.tie_word_embeddings ?? false,
+      tied: top.tie_word_embeddings || t.tie_word_embeddings || false,
       maxPositions: t.max_position_embeddings,
     },
     vision: {
