@@ -81,6 +81,10 @@ for (const file of files) {
   }
 }
 const total = [...byOp.values()].reduce((s, { us }) => s + us, 0);
-console.log(`${name} ${part}: ${wall.toFixed(3)} s a call; two calls: ${(runs / 1e6).toFixed(3)} s in sessions, ${(total / 1e6).toFixed(3)} s in kernels`);
+console.log(
+  `${name} ${part}: ${wall.toFixed(3)} s a call; two calls: ${(runs / 1e6).toFixed(3)} s in sessions, ${(total / 1e6).toFixed(3)} s in kernels`,
+);
 for (const [op, { us, calls }] of [...byOp].sort((a, b) => b[1].us - a[1].us).slice(0, Number(values.top)))
-  console.log(`${((100 * us) / total).toFixed(1).padStart(5)} %  ${(us / 1e6).toFixed(4)} s  ${String(calls).padStart(6)}  ${op}`);
+  console.log(
+    `${((100 * us) / total).toFixed(1).padStart(5)} %  ${(us / 1e6).toFixed(4)} s  ${String(calls).padStart(6)}  ${op}`,
+  );

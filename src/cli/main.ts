@@ -6,6 +6,7 @@ import { register as doctor } from './doctor.ts';
 import { endBy } from './end-by.ts';
 import { register as evaluate } from './eval.ts';
 import { register as exportModel } from './export.ts';
+import { register as logprobs } from './logprobs.ts';
 import { register as reward } from './reward.ts';
 import { register as sample } from './sample.ts';
 import { register as train } from './train.ts';
@@ -27,7 +28,7 @@ export async function main(argv: string[]): Promise<number> {
     .version(version(), '--version', 'print the version')
     .exitOverride()
     .configureOutput({ writeErr: () => {} });
-  for (const register of [train, evaluate, sample, exportModel, world, reward, trust, doctor])
+  for (const register of [train, evaluate, sample, logprobs, exportModel, world, reward, trust, doctor])
     register(program);
   if (argv.length === 0) {
     program.outputHelp();

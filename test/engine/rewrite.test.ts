@@ -157,6 +157,7 @@ describe('weights written anew', () => {
     await rewrite({ dtype: 'BF16' }, dir);
     spoilt(Number.NaN);
     await expectRefused(rewrite({ dtype: 'BF16' }, dir), 'holds NaN or infinity');
+    await expectRefused(rewrite({}, dir), 'holds NaN or infinity');
   });
 
   it('are of the length their header says', async () => {

@@ -2,15 +2,21 @@
  * LoRA adapters as folders, as Hugging Face PEFT lays them out: adapter_config.json, adapter_model.safetensors.
  * Matrices are widened to float32 on reading and saved as float32.
  */
-import { access, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../../errors.ts';
 import { type AdapterConfig, parseAdapterConfig } from '../../models/lora/config.ts';
 import { checkLoraTensors, loraParameters, namingOf, storedLoraName } from '../../models/lora/parameters.ts';
 import { adaptedLayers, adapterConfigJson, type LoraLayer } from '../../models/lora/targets.ts';
 import type { Qwen25VlConfig } from '../../models/qwen2-5-vl/config.ts';
-import { encodeFloats, type FloatTensor, readTensor, refuseWithoutFloats } from '../../models/safetensors.ts';
-import { allFinite, diverged, openTensors, writeInto } from './checkpoint.ts';
+import {
+  encodeFloats,
+  type FloatTensor,
+  readTensorInto,
+  refuseWithoutFloats,
+} from '../../models/safetensors.ts';
+import { pretty, writeInto } from './checkpoint.ts';
+import { exists, openTensorFile } from './tensor-files.ts';
 
 const CONFIG = 'adapter_config.json';
 const WEIGHTS = 'adapter_model.safetensors';
@@ -36,8 +42,8 @@ export async function readAdapterConfig(dir: string): Promise<AdapterConfig> {
  * another model; tensors missing, too many or of the wrong shape or dtype.
  */
 export async function readAdapterLayers(dir: string, config: Qwen25VlConfig): Promise<LoraLayer[]> {
-  const { layers, handle } = await openAdapter(dir, config);
-  await handle.close();
+  const { layers, close } = await openAdapter(dir, config);
+  await close();
   return layers;
 }
 
@@ -51,17 +57,13 @@ export async function readAdapter(
   config: Qwen25VlConfig,
   into: (layers: LoraLayer[]) => (name: string) => Float32Array,
 ): Promise<LoraLayer[]> {
-  const { layers, storedNames, byName, handle, read, file } = await openAdapter(dir, config);
+  const { layers, storedNames, source, tensors, close } = await openAdapter(dir, config);
   try {
     const of = into(layers);
-    for (const [name, stored] of storedNames) {
-      const data = await readTensor(read, byName.get(stored)!, file);
-      if (!allFinite(data)) throw diverged(file, stored);
-      of(name).set(data);
-    }
+    for (const [name, stored] of storedNames) await readTensorInto(source, tensors.get(stored)!, of(name));
     return layers;
   } finally {
-    await handle.close();
+    await close();
   }
 }
 
@@ -105,7 +107,7 @@ export async function writeAdapter(
     ]),
   );
   await writeInto(dir, {
-    [CONFIG]: `${JSON.stringify(adapterConfigJson(layers, config, base, dropout), null, 2)}\n`,
+    [CONFIG]: pretty(adapterConfigJson(layers, config, base, dropout)),
     [WEIGHTS]: encodeFloats(tensors),
   });
 }
@@ -117,23 +119,16 @@ async function openAdapter(dir: string, config: Qwen25VlConfig) {
     throw new InputError(
       `${join(dir, PICKLED)}: pickled weights are not read, since that would run the code in them; save the adapter with peft's save_pretrained(…, safe_serialization=True)`,
     );
-  const opened = await openTensors(file);
+  const opened = await openTensorFile(file);
   try {
-    const { entries } = opened;
+    const entries = [...opened.tensors.values()];
     const naming = namingOf(entries.map(({ name }) => name)) ?? undefined;
     const layers = adaptedLayers(adapter, config, join(dir, CONFIG), naming);
     const storedNames = checkLoraTensors(entries, layers, config, file);
     for (const entry of entries) refuseWithoutFloats(entry, file);
-    return { ...opened, layers, storedNames, byName: new Map(entries.map((entry) => [entry.name, entry])) };
+    return { ...opened, layers, storedNames };
   } catch (error) {
-    await opened.handle.close();
+    await opened.close();
     throw error;
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -17,10 +17,12 @@ import type {
 } from '../types.ts';
 import { adamWStep } from './adamw.ts';
 import { readModelConfig, readOptimizer, readWeights, writeModel, writeOptimizer } from './checkpoint.ts';
+import { laneCount } from './deal.ts';
 import { sample } from './decode.ts';
+import * as lane from './lane.ts';
 import { backward, type LocalModel, logprobs, newModel } from './model.ts';
 import { releaseSessions } from './sessions.ts';
-import { clearTraining, view } from './store.ts';
+import { clearGradient, clearTraining, newTrainingState, view } from './store.ts';
 
 /** Where a model comes from: a Hugging Face folder, or random initialisation. */
 export type ModelSource = { dir: string } | { config: Qwen25VlConfig; seed: number };
@@ -49,22 +51,52 @@ function modelOf(handle: number): LocalModel {
  * last argument is the worker's own, what it is given becomes an event of the call.
  */
 export const OPERATIONS = {
-  async create({
-    source,
-    ...options
-  }: LocalOptions): Promise<{ handle: number; capabilities: Capabilities }> {
+  async create({ source, ...options }: LocalOptions) {
     const read =
       'dir' in source
         ? await readModelConfig(source.dir)
         : { config: source.config, processor: smallPictureProcessor(source.config) };
-    const model = newModel(read.config, read.processor, options);
+    const lanes = laneCount(options.threads, read.config, options.trainable);
+    const model = newModel(read.config, read.processor, {
+      ...options,
+      threads: Math.floor(options.threads / lanes),
+      training: (size) => newTrainingState(size, lanes > 1),
+    });
     if ('dir' in source) await readWeights(source.dir, read.config, model.store);
     else
       for (const [name, { data }] of initialise(read.config, source.seed))
         view(model.store, model.store.weights, name).set(data);
-    return keep(model, options);
+    return { ...keep(model, options), lanes };
   },
-  async reference(handle: number): Promise<{ handle: number; capabilities: Capabilities }> {
+  /** Another lane of the model that `snapshot` shows. */
+  async join(snapshot: lane.Snapshot, options: Omit<LocalOptions, 'source'>): Promise<number> {
+    return keep(lane.join(snapshot, options), options).handle;
+  },
+  async snapshot(handle: number) {
+    return lane.snapshot(modelOf(handle));
+  },
+  async adoptAll(handle: number, snapshot: lane.Snapshot) {
+    lane.adoptAll(modelOf(handle), snapshot);
+  },
+  async gradients(handle: number) {
+    return modelOf(handle).store.grads;
+  },
+  async meet(handle: number, index: number, gradients: Float32Array[]) {
+    lane.meet(modelOf(handle), index, gradients);
+  },
+  async reduce(handle: number) {
+    return lane.reduce(modelOf(handle));
+  },
+  async move(handle: number, options: StepOptions, gradNorm: number) {
+    lane.move(modelOf(handle), options, gradNorm);
+  },
+  async adopt(handle: number) {
+    lane.adopt(modelOf(handle));
+  },
+  async clear(handle: number) {
+    clearGradient(modelOf(handle).store);
+  },
+  async reference(handle: number) {
     const from = modelOf(handle);
     const { executionProviders, intraOpNumThreads } = from.sessions.options;
     const options = {

@@ -4,21 +4,22 @@
  * transformers lays them out (huggingface_hub, "Serialization").
  */
 import { InputError } from '../../errors.ts';
-import { OVERFLOW } from '../../models/halves.ts';
+import { checkpointIndex, planShards } from '../../models/checkpoint-index.ts';
 import { mergeLora } from '../../models/lora/merge.ts';
 import { loraNames } from '../../models/lora/parameters.ts';
+import { narrow, OVERFLOW } from '../../models/narrow.ts';
 import type { Qwen25VlConfig } from '../../models/qwen2-5-vl/config.ts';
 import {
-  decodeFloats,
+  diverged,
   elements,
   encodeHeader,
-  encodeNumbers,
-  type FloatDtype,
+  readTensorInto,
   type TensorEntry,
-  tensorBytes,
 } from '../../models/safetensors.ts';
+import { FLOAT_BYTES, type FloatDtype } from '../../models/widen.ts';
 import { loadAdapter } from './adapter.ts';
-import { diverged, openWeights, type StoredTensor, writeInto } from './checkpoint.ts';
+import { openParameters, pretty, type StoredParameter, writeInto } from './checkpoint.ts';
+import { INDEX } from './tensor-files.ts';
 
 export interface RewriteOptions {
   /** Folder of an adapter to merge; null: none. */
@@ -50,7 +51,9 @@ interface Written {
   name: string;
   dtype: FloatDtype;
   shape: number[];
-  source: StoredTensor;
+  /** That it takes in its file. */
+  bytes: number;
+  from: StoredParameter;
   /** Adds the adapter to `rows` rows of the matrix from row `from` on. */
   merge: ((values: Float32Array, from: number, rows: number) => void) | null;
 }
@@ -66,24 +69,21 @@ export async function rewriteWeights(
   dir: string,
   { adapter, dtype, maxShardBytes, onProgress }: RewriteOptions,
 ): Promise<Rewritten> {
-  const { stored, extra, close } = await openWeights(base, config);
+  const { found, extra, close } = await openParameters(base, config);
   try {
     const merges = adapter === null ? new Map() : await mergesOf(adapter, config);
-    const all = [...stored].map(
-      ([name, source]): Written => ({
-        name: source.entry.name,
-        dtype: dtype === 'same' ? (source.entry.dtype as FloatDtype) : dtype,
-        shape: source.entry.shape,
-        source,
-        merge: merges.get(name) ?? null,
-      }),
-    );
-    const shards = shardsOf(all, maxShardBytes);
-    const bytes = all.reduce((sum, tensor) => sum + tensorBytes(tensor.dtype, tensor.shape), 0);
+    const all = found.map((from): Written => {
+      const { name, shape, dtype: stored } = from.entry;
+      const as = dtype === 'same' ? (stored as FloatDtype) : dtype;
+      const bytes = elements(shape) * FLOAT_BYTES[as];
+      return { name, dtype: as, shape, bytes, from, merge: merges.get(from.name) ?? null };
+    });
+    const shards = planShards(all, maxShardBytes);
     let done = 0;
     const onTensor = () => onProgress?.(++done, all.length);
     for (const [file, tensors] of shards) await writeInto(dir, { [file]: contents(tensors, onTensor) });
-    if (shards.size > 1) await writeInto(dir, { 'model.safetensors.index.json': index(shards, bytes) });
+    if (shards.size > 1) await writeInto(dir, { [INDEX]: pretty(checkpointIndex(shards)) });
+    const bytes = all.reduce((sum, tensor) => sum + tensor.bytes, 0);
     return { files: [...shards.keys()], tensors: all.length, bytes, merged: merges.size, leftOut: extra };
   } finally {
     await close();
@@ -109,43 +109,10 @@ async function mergesOf(adapter: string, config: Qwen25VlConfig): Promise<Map<st
   );
 }
 
-/** Files by name, each filled in order until the next tensor would be too much. */
-function shardsOf(all: Written[], maxShardBytes: number): Map<string, Written[]> {
-  const shards: Written[][] = [];
-  let room = -1;
-  for (const tensor of all) {
-    const bytes = tensorBytes(tensor.dtype, tensor.shape);
-    if (bytes > room) {
-      shards.push([]);
-      room = maxShardBytes;
-    }
-    shards.at(-1)!.push(tensor);
-    room -= bytes;
-  }
-  const number = (n: number) => String(n).padStart(5, '0');
-  return new Map(
-    shards.map((tensors, i) => [
-      shards.length === 1
-        ? 'model.safetensors'
-        : `model-${number(i + 1)}-of-${number(shards.length)}.safetensors`,
-      tensors,
-    ]),
-  );
-}
-
-function index(shards: Map<string, Written[]>, bytes: number): string {
-  const map = [...shards].flatMap(([file, tensors]) => tensors.map(({ name }) => [name, file]));
-  const json = {
-    metadata: { total_size: bytes },
-    weight_map: Object.fromEntries(map.sort(([a], [b]) => (a < b ? -1 : 1))),
-  };
-  return `${JSON.stringify(json, null, 2)}\n`;
-}
-
 async function* contents(tensors: Written[], onTensor: () => void): AsyncGenerator<Uint8Array> {
   // As in the reference implementation: wider numbers first, so that all are aligned, then by name.
   const ordered = [...tensors].sort(
-    (a, b) => tensorBytes(b.dtype, []) - tensorBytes(a.dtype, []) || (a.name < b.name ? -1 : 1),
+    (a, b) => FLOAT_BYTES[b.dtype] - FLOAT_BYTES[a.dtype] || (a.name < b.name ? -1 : 1),
   );
   yield encodeHeader(ordered);
   for (const tensor of ordered) {
@@ -154,24 +121,23 @@ async function* contents(tensors: Written[], onTensor: () => void): AsyncGenerat
   }
 }
 
-async function* blocks({ dtype, shape, source, merge }: Written): AsyncGenerator<Uint8Array> {
-  const { entry, read, file } = source;
+async function* blocks({
+  dtype,
+  shape,
+  from: { entry, source },
+  merge,
+}: Written): AsyncGenerator<Uint8Array> {
   const row = elements(shape.slice(1));
   const most = Math.max(1, Math.floor(BLOCK / row));
   const rowBytes = (entry.end - entry.begin) / shape[0];
   for (let from = 0; from < shape[0]; from += most) {
     const rows = Math.min(most, shape[0] - from);
-    const bytes = await read(entry.begin + from * rowBytes, rows * rowBytes);
-    if (bytes.length !== rows * rowBytes)
-      throw new InputError(`${file}: ends within the tensor ${entry.name}; copy it again`);
-    if (!merge && dtype === entry.dtype) {
-      yield bytes;
-      continue;
-    }
-    const values = decodeFloats(bytes, entry, file);
+    const values = new Float32Array(rows * row);
+    await readTensorInto(source, { ...entry, begin: entry.begin + from * rowBytes }, values);
     merge?.(values, from, rows);
-    refuseOverflow(values, dtype, entry, file);
-    yield encodeNumbers(values, dtype);
+    refuseOverflow(values, dtype, entry, source.file);
+    const bits = narrow(dtype, values);
+    yield new Uint8Array(bits.buffer, bits.byteOffset, bits.byteLength);
   }
 }
 

@@ -1,36 +1,21 @@
 /**
- * The two 16-bit floating-point formats of model files, as their bits: float16 (IEEE 754 binary16) and bfloat16 (the
- * upper half of a float32). Narrowing rounds to nearest, ties to even, as PyTorch's `.to()` does.
+ * Numbers for a checkpoint, from float32: in bfloat16 (the upper half of a float32) or float16 (IEEE 754-2019, section
+ * 3.4, binary16), rounded to nearest, ties to even, as PyTorch's `.to()` does.
  */
+import type { FloatDtype } from './widen.ts';
 
 /** Magnitudes from here on round to infinity. */
 export const OVERFLOW = { F32: Infinity, BF16: 2 ** 128 - 2 ** 119, F16: 65520 } as const;
 
-/** The bits of the float32 equal to a float16. */
-export function float32BitsOfHalf(half: number): number {
-  const sign = (half & 0x8000) << 16;
-  const exponent = (half >> 10) & 0x1f;
-  const fraction = half & 0x3ff;
-  if (exponent === 0x1f) return sign | 0x7f800000 | (fraction << 13);
-  if (exponent !== 0) return sign | ((exponent + 112) << 23) | (fraction << 13);
-  if (fraction === 0) return sign;
-  const shift = Math.clz32(fraction) - 21;
-  return sign | ((113 - shift) << 23) | (((fraction << shift) & 0x3ff) << 13);
-}
-
-/** The bits of the float16s nearest to `values`. */
-export function toFloat16(values: Float32Array): Uint16Array {
-  return rounded(values, halfBits);
-}
-
-/** The bits of the bfloat16s nearest to `values`. */
-export function toBfloat16(values: Float32Array): Uint16Array {
-  return rounded(values, bfloatBits);
-}
-
-function rounded(values: Float32Array, bitsOf: (bits: number) => number): Uint16Array {
+/**
+ * The bits of the numbers of a dtype nearest to `values`; those of F32 share the memory. `widen` is the way back, and
+ * every number that it gave comes out as it was.
+ */
+export function narrow(dtype: FloatDtype, values: Float32Array): Uint32Array | Uint16Array {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  const out = new Uint16Array(values.length);
+  if (dtype === 'F32') return bits;
+  const bitsOf = dtype === 'F16' ? halfBits : bfloatBits;
+  const out = new Uint16Array(bits.length);
   for (let i = 0; i < out.length; i++) out[i] = bitsOf(bits[i]);
   return out;
 }

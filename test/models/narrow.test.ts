@@ -1,16 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { float32BitsOfHalf, OVERFLOW, toBfloat16, toFloat16 } from '../../src/models/halves.ts';
+import { narrow as narrowed, OVERFLOW } from '../../src/models/narrow.ts';
+import { widen } from '../../src/models/widen.ts';
 
-const formats = [
-  { name: 'float16', to: toFloat16, bitsOf: float32BitsOfHalf, overflow: OVERFLOW.F16 },
-  { name: 'bfloat16', to: toBfloat16, bitsOf: (half: number) => half << 16, overflow: OVERFLOW.BF16 },
-] as const;
-
-describe.each(formats)('$name', ({ to, bitsOf, overflow }) => {
-  const wide = (half: number): number => new Float32Array(Uint32Array.of(bitsOf(half)).buffer)[0];
-  const narrow = (value: number): number => to(Float32Array.of(value))[0];
+describe.each([
+  ['float16', 'F16'],
+  ['bfloat16', 'BF16'],
+] as const)('%s', (_, dtype) => {
+  const overflow = OVERFLOW[dtype];
   const every = Array.from({ length: 65536 }, (_, half) => half);
+  const values = new Float32Array(every.length);
+  widen(dtype, new Uint8Array(Uint16Array.from(every).buffer), values);
+  const wide = (half: number): number => values[half];
+  const narrow = (value: number): number => narrowed(dtype, Float32Array.of(value))[0];
 
   it('comes back from float32 as it was, every one of the 65,536', () => {
     const wrong = every.filter((half) => {
