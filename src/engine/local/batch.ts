@@ -16,6 +16,7 @@ import { attentionGroups } from '../../models/qwen2-5-vl/windows.ts';
 import type { Picture, Prompt } from '../types.ts';
 import type { GraphVariant } from './graphs.ts';
 import { answerFeeds, isRagged, layoutFeeds, type Run, tokensOf } from './layout.ts';
+import type { Work } from './memory.ts';
 import { type Feeds, float, int64 } from './sessions.ts';
 
 /** What turns prompts into tensors; `pictures` remembers patches by picture hash, the latest used last. */
@@ -133,6 +134,8 @@ export interface Packed {
   answers: Run[][];
   /** Tokens in the block of prompts. */
   promptTokens: number;
+  /** What the pass computes, for estimates of memory. */
+  work: Work;
 }
 
 export function pack(packer: Packer, groups: readonly Group[]): Packed {
@@ -198,12 +201,32 @@ export function pack(packer: Packer, groups: readonly Group[]): Packed {
       raggedPictures: pictures?.ragged ?? false,
       prompts: promptTokens > 0,
       ragged,
+      recompute: false,
     },
     ids,
     featureAt,
     prompts,
     answers,
     promptTokens,
+    work: workOf(groups),
+  };
+}
+
+function workOf(groups: readonly Group[]): Work {
+  const lengths = groups.flatMap(({ row, completions }) => completions.map((c) => row.ids.length + c.length));
+  const patches = groups.flatMap(({ row }) =>
+    row.pictures.map(({ patched: { gridH, gridW } }) => gridH * gridW),
+  );
+  const scored = groups
+    .flatMap(({ completions }) => completions)
+    .reduce((sum, c) => sum + Math.max(1, c.length), 0);
+  const total = (counts: readonly number[]) => counts.reduce((a, b) => a + b, 0);
+  return {
+    tokens: scored + total(groups.map(({ row }) => row.ids.length - 1)),
+    longest: Math.max(...lengths),
+    scored,
+    patches: total(patches),
+    largestPicture: Math.max(0, ...patches),
   };
 }
 

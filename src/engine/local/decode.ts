@@ -135,7 +135,7 @@ async function decodeStep(model: LocalModel, grid: readonly Writing[][], cache: 
   });
 }
 
-const DECODE = { pictures: false, raggedPictures: false, prompts: false, ragged: false };
+const DECODE = { pictures: false, raggedPictures: false, prompts: false, ragged: false, recompute: false };
 
 type Options = { temperature: number; topP?: number };
 

@@ -61,6 +61,8 @@ export interface GraphVariant {
   prompts: boolean;
   /** Prompts or answers of unequal length. */
   ragged: boolean;
+  /** Training: layers are computed again in the backward pass instead of being kept. */
+  recompute: boolean;
 }
 
 /** What graphs are made of: the architecture, its parameters' shapes, what is trained. */
@@ -71,7 +73,6 @@ export interface Blueprint {
   trained: ReadonlySet<string>;
   /** Linear layer → what multiplies its adapter. */
   adapters: ReadonlyMap<string, number>;
-  recompute: boolean;
 }
 
 export interface EmittedGraph {
@@ -98,7 +99,7 @@ export function buildGraph(blueprint: Blueprint, kind: GraphKind, variant: Graph
     },
     has: (name) => blueprint.shapes.has(name),
     adapterScale: (layer) => blueprint.adapters.get(layer) ?? null,
-    recompute: blueprint.recompute && kind === 'train',
+    recompute: variant.recompute,
   };
   const outputs = BUILD[kind]({ graph, config: blueprint.config, network, declared, blueprint, variant });
   return { model: emit(graph, outputs), inputs: usedInputs(graph, outputs), outputs: Object.keys(outputs) };

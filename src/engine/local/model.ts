@@ -14,6 +14,8 @@ import {
   requireTokens,
   shareable,
 } from './batch.ts';
+import { memory } from './doctor/hardware.ts';
+import { activationBytes } from './memory.ts';
 import { type Feeds, float, gradientOf, int64, newSessions, run, type Sessions } from './sessions.ts';
 import {
   newStore,
@@ -33,6 +35,8 @@ export interface LocalModel {
   sessions: Sessions;
   /** Tokens computed at once; longer batches are cut into micro-batches. */
   tokenBudget: number;
+  /** Bytes of activations that a backward pass may keep; beyond, layers are computed twice. */
+  keep: number;
 }
 
 export interface ModelOptions {
@@ -42,6 +46,8 @@ export interface ModelOptions {
   tokenBudget: number;
   /** Where gradient and moments are kept, by default in memory of this thread's own. */
   training?: (size: number) => TrainingState;
+  /** See `LocalModel`; by default a quarter of the machine's memory. */
+  keep?: number;
 }
 
 /** A model with all parameters zero: fill `store.weights` next. */
@@ -60,7 +66,6 @@ export function newModel(
     shapes: new Map(store.parameters.map((p) => [p.name, p.shape])),
     trained: new Set(trained),
     adapters: new Map<string, number>(),
-    recompute: false,
   };
   return {
     config,
@@ -69,6 +74,7 @@ export function newModel(
     store,
     sessions: newSessions(blueprint, [store], options.provider, options.threads),
     tokenBudget: options.tokenBudget,
+    keep: options.keep ?? memory().total / 4,
   };
 }
 
@@ -136,7 +142,8 @@ export async function backward(
 /** Runs the training graph and adds its gradients up; returns log p. */
 async function gradientPass(model: LocalModel, { packed }: Pass, feeds: Feeds): Promise<Float32Array> {
   const { store, sessions } = model;
-  const out = await run(sessions, 'train', packed.variant, feeds);
+  const kept = activationBytes(model.config, packed.work, 'everything');
+  const out = await run(sessions, 'train', { ...packed.variant, recompute: kept > model.keep }, feeds);
   for (const [output, { data }] of Object.entries(out)) {
     const name = gradientOf(output);
     if (name === null) continue;
