@@ -39,3 +39,14 @@ export function modelFolder(model: string): string {
 export function threadsOf(text: string | undefined): number {
   return text === undefined ? availableParallelism() : wholeNumber('--threads', text, 1);
 }
+
+const UNITS = { '': 1, B: 1, KB: 1e3, MB: 1e6, GB: 1e9, KIB: 2 ** 10, MIB: 2 ** 20, GIB: 2 ** 30 };
+
+/** A size such as 500MB, 5GB or 2GiB in bytes. Throws InputError `FLAG VALUE: …`. */
+export function byteSize(flag: string, text: string): number {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text) ?? [];
+  const bytes = Math.floor(Number(number) * (UNITS[unit?.toUpperCase() as keyof typeof UNITS] ?? Number.NaN));
+  if (!Number.isSafeInteger(bytes) || bytes < 1)
+    throw new InputError(`${flag} ${text}: must be a size such as 500MB or 5GB`);
+  return bytes;
+}

@@ -5,6 +5,8 @@ import { InputError, Interrupted, RunError } from '../errors.ts';
 import { register as doctor } from './doctor.ts';
 import { endBy } from './end-by.ts';
 import { register as evaluate } from './eval.ts';
+import { register as exportModel } from './export.ts';
+import { register as logprobs } from './logprobs.ts';
 import { register as reward } from './reward.ts';
 import { register as sample } from './sample.ts';
 import { register as train } from './train.ts';
@@ -26,7 +28,8 @@ export async function main(argv: string[]): Promise<number> {
     .version(version(), '--version', 'print the version')
     .exitOverride()
     .configureOutput({ writeErr: () => {} });
-  for (const register of [train, evaluate, sample, world, reward, trust, doctor]) register(program);
+  for (const register of [train, evaluate, sample, logprobs, exportModel, world, reward, trust, doctor])
+    register(program);
   if (argv.length === 0) {
     program.outputHelp();
     return 0;

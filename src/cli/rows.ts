@@ -19,14 +19,22 @@ export async function mapRows<T>(
   schema: z.ZodType<T>,
   map: (row: T) => RowResult,
 ): Promise<void> {
+  await printRows(mapped(file, schema, map));
+}
+
+async function* mapped<T>(file: string, schema: z.ZodType<T>, map: (row: T) => RowResult) {
   for await (const { value, source } of readJsonl(file)) {
     const parsed = schema.safeParse(value);
     if (!parsed.success) throw new InputError(`${source}: ${complaint(parsed.error)}`);
     const { fields, also } = map(parsed.data);
     const row = { ...(value as object), ...fields };
-    const line = jsonLine({ ...row, ...absentFrom(row, also) });
-    if (!process.stdout.write(line)) await once(process.stdout, 'drain');
+    yield { ...row, ...absentFrom(row, also) };
   }
+}
+
+/** Prints rows as they come, one a line, no faster than they are read. */
+export async function printRows(rows: AsyncIterable<object>): Promise<void> {
+  for await (const row of rows) if (!process.stdout.write(jsonLine(row))) await once(process.stdout, 'drain');
 }
 
 function absentFrom(row: object, fields: Record<string, unknown>): Record<string, unknown> {

@@ -25,9 +25,12 @@ export type ChatPart = z.infer<typeof ChatPart>;
 /** A turn as transformers takes it. */
 export type ChatMessage = z.infer<typeof ChatMessage>;
 
+/** A chat: at least one turn. */
+export const ChatMessages = z.array(ChatMessage).min(1, 'holds no messages');
+
 /** Reads a chat. Throws InputError `SOURCE: …`. */
 export function parseMessages(value: unknown, source: string): ChatMessage[] {
-  return parseWith(z.array(ChatMessage).min(1, 'holds no messages'), value, source);
+  return parseWith(ChatMessages, value, source);
 }
 
 /** A folder's chat format. */

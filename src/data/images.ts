@@ -1,7 +1,7 @@
 /**
  * Pictures: files to 8-bit RGB and back, by sharp (libvips). What a decoded picture looks like follows what
- * transformers' processors see: EXIF orientation applied, transparency laid onto white, embedded colour profiles
- * of RGB and grey pictures not applied.
+ * transformers' processors see: EXIF orientation applied, transparency laid onto white, CMYK by Pillow's formula,
+ * embedded colour profiles not applied. Unlike there, 16-bit grey is scaled to 8 bits (Pillow cuts it off at 255).
  */
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
@@ -46,14 +46,18 @@ export async function decodePicture(bytes: Uint8Array, source: string): Promise<
     throw new InputError(
       `${source}: ${meta.width}×${meta.height} pixels; pictures may have ${maxPixels / 1e6} million, make it smaller`,
     );
-  const { data, info } = await decoding(source, () =>
-    sharp(bytes, { limitInputPixels: maxPixels, failOn: 'error', ignoreIcc: meta.space !== 'cmyk' })
-      .autoOrient()
-      .toColourspace('srgb')
+  const inks = meta.space === 'cmyk';
+  const { data, info } = await decoding(source, () => {
+    const picture = sharp(bytes, {
+      limitInputPixels: maxPixels,
+      failOn: 'error',
+      ignoreIcc: true,
+    }).autoOrient();
+    return (inks ? picture.pipelineColourspace('cmyk').toColourspace('cmyk') : picture.toColourspace('srgb'))
       .raw({ depth: 'uchar' })
-      .toBuffer({ resolveWithObject: true }),
-  );
-  const rgb = toRgb(data, info.channels);
+      .toBuffer({ resolveWithObject: true });
+  });
+  const rgb = inks ? fromInks(data, info.channels) : toRgb(data, info.channels);
   return { width: info.width, height: info.height, rgb, hash: pictureHash(info.width, info.height, rgb) };
 }
 
@@ -95,6 +99,19 @@ function toRgb(data: Uint8Array, channels: number): Uint8Array {
     const alpha = channels % 2 === 0 ? data[from + channels - 1] : 255;
     for (let channel = 0; channel < 3; channel++)
       rgb[to++] = onWhite(data[grey ? from : from + channel], alpha);
+  }
+  return rgb;
+}
+
+/** Pillow's cmyk2rgb. */
+function fromInks(data: Uint8Array, channels: number): Uint8Array {
+  const rgb = new Uint8Array((data.length / channels) * 3);
+  for (let from = 0, to = 0; from < data.length; from += channels) {
+    const light = 255 - data[from + 3];
+    for (let ink = 0; ink < 3; ink++) {
+      const product = data[from + ink] * light + 128;
+      rgb[to++] = light - (((product >> 8) + product) >> 8);
+    }
   }
   return rgb;
 }

@@ -6,13 +6,15 @@ import type { Graph, Node, Value } from './tensor.ts';
 /**
  * Gradients of Σ seed·value over the given (value, seed) pairs with respect to `wanted`, added to the graph.
  * A wanted value that nothing depends on gets null. Throws where a gradient meets an operator without a rule.
+ * `from`: number of the first node to walk back to; what stands before it is taken as given.
  */
 export function gradients(
   graph: Graph,
   seeds: readonly [Value, Value][],
   wanted: readonly Value[],
+  from = 0,
 ): (Value | null)[] {
-  const forward: Node[] = [...graph.nodes];
+  const forward: Node[] = graph.nodes.slice(from).filter((node) => !graph.inner.has(node));
   const relevant = new Set<Value>(wanted);
   for (const node of forward) {
     if (node.inputs.some((v) => v !== null && relevant.has(v))) for (const o of node.outputs) relevant.add(o);
@@ -26,7 +28,7 @@ export function gradients(
 
   for (const node of forward.reverse()) {
     if (!node.outputs.some((o) => relevant.has(o) && grads.has(o))) continue;
-    const rule = RULES[node.op];
+    const rule = node.gradient ?? RULES[node.op];
     if (!rule) throw new Error(`no differentiation rule for operator ${node.op}`);
     const needs = (i: number) => node.inputs[i] !== null && relevant.has(node.inputs[i]!);
     const result = rule(

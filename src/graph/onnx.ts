@@ -25,13 +25,25 @@ const ELEMENT: Record<DataType, number> = { float32: 1, int32: 6, int64: 7, bool
 const OPSET = 20;
 const IR_VERSION = 9;
 
-/** The model's bytes. `outputs`: the values it returns, under these names. Nodes that no output needs are left out. */
+/**
+ * The model's bytes. `outputs`: the values it returns, under these names. Nodes that no output needs are left out.
+ *
+ * The runtime orders nodes by a depth-first search back from those that nothing else needs, the last of the file first.
+ * They are written behind all others, in reverse: so each is computed as soon as it can be (a weight's gradient, while
+ * what it is made from is at hand), instead of when all others are done.
+ */
 export function emit(graph: Graph, outputs: Readonly<Record<string, Value>>): Uint8Array {
   const live = liveNodes(outputs);
-  const nodes = graph.nodes.filter((n) => live.nodes.has(n)).map(nodeProto);
+  const nodes = graph.nodes.filter((n) => live.nodes.has(n));
+  const used = new Set(nodes.flatMap((node) => emitted(node).inputs));
+  const names = new Map<Value, string>();
+  const copies: object[] = [];
   for (const [name, value] of Object.entries(outputs)) {
-    nodes.push({ input: [value.name], output: [name], op_type: 'Identity', attribute: [], domain: '' });
+    const once = Object.values(outputs).filter((v) => v === value).length === 1;
+    if (value.node && !used.has(value) && once) names.set(value, name);
+    else copies.push({ input: [value.name], output: [name], op_type: 'Identity', attribute: [], domain: '' });
   }
+  const isLast = (node: Node) => node.outputs.every((v) => !used.has(v));
   const model = {
     ir_version: IR_VERSION,
     producer_name: 'sophiavl',
@@ -41,7 +53,9 @@ export function emit(graph: Graph, outputs: Readonly<Record<string, Value>>): Ui
     ],
     graph: {
       name: 'graph',
-      node: nodes,
+      node: [...nodes.filter((n) => !isLast(n)), ...nodes.filter(isLast).reverse()]
+        .map((n): object => nodeProto(n, names))
+        .concat(copies),
       initializer: [...graph.constants.values()].filter((c) => live.values.has(c.value)).map(tensorProto),
       input: graph.inputs.filter((v) => live.values.has(v)).map((v) => valueInfo(v.name, v)),
       output: Object.entries(outputs).map(([name, v]) => valueInfo(name, v)),
@@ -79,11 +93,11 @@ function emitted(node: Node): Pick<Node, 'op' | 'domain' | 'inputs' | 'attribute
   return node;
 }
 
-function nodeProto(node: Node) {
+function nodeProto(node: Node, names: ReadonlyMap<Value, string>) {
   const { op, domain, inputs, attributes } = emitted(node);
   return {
     input: inputs.map((v) => v?.name ?? ''),
-    output: node.outputs.map((v) => v.name),
+    output: node.outputs.map((v) => names.get(v) ?? v.name),
     op_type: op,
     domain,
     attribute: Object.entries(attributes).map(([name, value]) => attributeProto(name, value)),

@@ -7,6 +7,7 @@ import {
   addOp,
   constant,
   type Dim,
+  defineGradient,
   ints,
   type Shape,
   sameShape,
@@ -58,6 +59,22 @@ export function gelu(x: Value): Value {
 /** x · sigmoid(x). */
 export function silu(x: Value): Value {
   return mul(x, sigmoid(x));
+}
+
+/** SwiGLU (Shazeer 2020): x·sigmoid(x) of `gate`, times `up`. */
+export function swiglu(gate: Value, up: Value): Value {
+  const s = sigmoid(gate);
+  const active = mul(gate, s);
+  return defineGradient(
+    gate.graph,
+    [gate, up],
+    () => [mul(active, up)],
+    (_, [g]) => {
+      // (x·σ(x))' = σ(x)·(1 + x − x·σ(x))
+      const slope = mul(s, add(sub(gate, active), 1));
+      return [mul(mul(g!, up), slope), mul(g!, active)];
+    },
+  )[0];
 }
 
 /** Batched matrix product over the last two axes: alpha · op(a) op(b). */
@@ -199,10 +216,27 @@ export function concat(values: readonly Value[], axis: number): Value {
   );
 }
 
+/** The parts one after another, `size` in all: the way back from `splitAt`. */
+export function joinAt(values: readonly Value[], counts: Value, size: Dim, axis: number): Value {
+  const shape = values[0].shape.map((d, i) => (i === axis ? size : d));
+  const sizes = values.map((v) => v.shape[axis]);
+  return defineGradient(
+    counts.graph,
+    values,
+    () => [addOp('Concat', values, shape, { axis })],
+    (_, [g]) => splitAt(g!, counts, sizes, axis),
+  )[0];
+}
+
 /** Cuts x along `axis` into parts of the given sizes. */
 export function split(x: Value, sizes: readonly number[], axis: number): Value[] {
+  return splitAt(x, ints(x.graph, sizes), sizes, axis);
+}
+
+/** As `split`, with sizes that only `counts` (int64, one a part) knows at run time. */
+export function splitAt(x: Value, counts: Value, sizes: readonly Dim[], axis: number): Value[] {
   const outputs = sizes.map((size) => ({ shape: x.shape.map((d, i) => (i === axis ? size : d)) }));
-  return addNode('Split', [x, ints(x.graph, sizes)], outputs, { axis });
+  return addNode('Split', [x, counts], outputs, { axis });
 }
 
 /** Root-mean-square normalisation over the last axis, times `weight` (Zhang & Sennrich 2019). */
@@ -238,6 +272,24 @@ export function takeTargets(x: Value, targets: Value): Value {
   const at = addOp('Unsqueeze', [targets, ints(x.graph, [-1])], [...targets.shape, 1], {}, '', targets.type);
   const taken = addOp('GatherElements', [x, at], [x.shape[0], 1], { axis: -1 });
   return addOp('Squeeze', [taken, ints(x.graph, [-1])], [x.shape[0]]);
+}
+
+/** log softmax of logits [M, V] at one column a row → [M]. */
+export function targetLogProbs(logits: Value, targets: Value): Value {
+  const all = logSoftmax(logits);
+  return defineGradient(
+    logits.graph,
+    [logits, targets],
+    () => [takeTargets(all, targets)],
+    (node, [g]) => {
+      const column = (v: Value) =>
+        addOp('Unsqueeze', [v, ints(v.graph, [-1])], [v.shape[0], 1], {}, '', v.type);
+      const others = mul(exp(all), neg(column(g!)));
+      const own = mul(g!, oneMinus(exp(node.outputs[0])));
+      const at = [others, column(targets), column(own)];
+      return [addOp('ScatterElements', at, logits.shape, { axis: 1 }), null];
+    },
+  )[0];
 }
 
 function requireEqual(op: string, a: Dim, b: Dim, x: Value, y: Value): void {

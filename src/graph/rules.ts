@@ -16,18 +16,15 @@ import {
   mul,
   neg,
   oneMinus,
-  reduceMean,
   reduceSum,
+  reshape,
   reshapeLike,
   rotary,
   split,
   sub,
   transpose,
 } from './ops.ts';
-import { addOp, constant, intScalar, ints, type Node, type Value } from './tensor.ts';
-
-/** `needs(i)`: whether input i lies on a path to a wanted variable; a rule may skip the others. */
-export type Rule = (node: Node, grads: (Value | null)[], needs: (i: number) => boolean) => (Value | null)[];
+import { addOp, constant, intScalar, ints, type Node, type Rule, type Value } from './tensor.ts';
 
 /** Sums a gradient down to the shape of the broadcast operand. */
 export function unbroadcast(grad: Value, like: Value): Value {
@@ -75,8 +72,7 @@ export const RULES: Record<string, Rule> = {
   }),
   Softmax: only((n, g) => {
     const y = out(n);
-    const weighted = mul(g, y);
-    return [sub(weighted, mul(y, reduceSum(weighted, [-1], true)))];
+    return [mul(sub(g, reduceSum(mul(g, y), [-1], true)), y)];
   }),
   LogSoftmax: only((n, g) => [sub(g, mul(exp(out(n)), reduceSum(g, [-1], true)))]),
   GatherElements: only((n, g) => {
@@ -157,14 +153,21 @@ export const RULES: Record<string, Rule> = {
     const kept = () => addOp('ScatterND', [g, at, mul(rows, 0)], x.shape);
     return [needs(0) ? kept() : null, null, needs(2) ? gatherRows(g, index) : null];
   }),
+  /** dx = g·w/rms − x·(Σ g·w·x)/(width·rms³): the sums as matrix products, which read each tensor once. */
   SimplifiedLayerNormalization: only((n, g, needs) => {
     const [x, weight] = [in0(n), in1(n)];
     const inverse = n.outputs[1];
-    const normal = mul(x, inverse);
-    const scaled = mul(g, weight);
-    const gradX = () => mul(sub(scaled, mul(normal, reduceMean(mul(scaled, normal), [-1], true))), inverse);
-    const leading = [...Array(x.shape.length - 1).keys()];
-    return [needs(0) ? gradX() : null, needs(1) ? reduceSum(mul(g, normal), leading) : null];
+    const width = weight.shape[0];
+    if (x.shape.length !== 2 || typeof width !== 'number')
+      throw new Error('SimplifiedLayerNormalization: rows of a known width are needed');
+    const product = mul(g, x);
+    const gradX = () => {
+      const dots = gemm(product, reshape(weight, [width, 1]), null, false, false);
+      const along = mul(mul(dots, mul(inverse, mul(inverse, inverse))), 1 / width);
+      return sub(mul(mul(g, weight), inverse), mul(x, along));
+    };
+    const gradWeight = () => reshape(gemm(inverse, product, null, true, false), [width]);
+    return [needs(0) ? gradX() : null, needs(1) ? gradWeight() : null];
   }),
   RotaryEmbedding: only((n, g) => {
     const [, , cos, sin] = n.inputs as Value[];

@@ -29,7 +29,15 @@ export interface Node {
   readonly inputs: readonly (Value | null)[];
   readonly attributes: Readonly<Record<string, Attribute>>;
   readonly outputs: Value[];
+  /** How it is differentiated, where that is not by the rule of its operator (`defineGradient`). */
+  readonly gradient?: Rule;
 }
+
+/**
+ * From the gradients of a node's outputs to those of its inputs (null: none flows there).
+ * `needs(i)`: whether input i lies on a path to a wanted variable; a rule may skip the others.
+ */
+export type Rule = (node: Node, grads: (Value | null)[], needs: (i: number) => boolean) => (Value | null)[];
 
 export interface Constant {
   readonly value: Value;
@@ -40,11 +48,13 @@ export interface Graph {
   readonly nodes: Node[];
   readonly inputs: Value[];
   readonly constants: Map<string, Constant>;
+  /** Nodes that are differentiated as part of a larger one (`defineGradient`). */
+  readonly inner: Set<Node>;
   count: number;
 }
 
 export function newGraph(): Graph {
-  return { nodes: [], inputs: [], constants: new Map(), count: 0 };
+  return { nodes: [], inputs: [], constants: new Map(), inner: new Set(), count: 0 };
 }
 
 /** Declares a tensor that is fed at every run. */
@@ -106,6 +116,26 @@ export function addOp(
   type: DataType = 'float32',
 ): Value {
   return addNode(op, inputs, [{ shape, type }], attributes, domain)[0];
+}
+
+/**
+ * Builds values and says how they are differentiated as a whole: `rule` gets a node whose inputs are `inputs` and whose
+ * outputs are what `build` returns, instead of the nodes that `build` adds. For what has a shorter gradient than its
+ * parts, and for what is to be computed a second time in the backward pass.
+ */
+export function defineGradient(
+  graph: Graph,
+  inputs: readonly Value[] | ((made: readonly Node[]) => readonly Value[]),
+  build: () => Value[],
+  rule: Rule,
+): Value[] {
+  const from = graph.nodes.length;
+  const outputs = build();
+  const made = graph.nodes.slice(from);
+  for (const node of made) graph.inner.add(node);
+  const of = typeof inputs === 'function' ? inputs(made) : inputs;
+  graph.nodes.push({ op: 'whole', domain: 'composite', inputs: of, attributes: {}, outputs, gradient: rule });
+  return outputs;
 }
 
 export function sameShape(a: Shape, b: Shape): boolean {

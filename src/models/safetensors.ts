@@ -8,9 +8,13 @@
  */
 import { InputError } from '../errors.ts';
 import { parseJson, quoted } from './json.ts';
+import { FLOAT_BYTES, type FloatDtype, widen } from './widen.ts';
 
 /** Reads `length` bytes from byte `offset` of a file. */
 export type ReadRange = (offset: number, length: number) => Promise<Uint8Array>;
+
+/** Fills `into` from byte `offset` of a file; the number of bytes read, fewer only where the file ends. */
+export type FillRange = (offset: number, into: Uint8Array) => Promise<number>;
 
 /** Where one tensor lies: `begin` and `end` count bytes from the start of the file. */
 export interface TensorEntry {
@@ -85,8 +89,63 @@ export async function readTensor(read: ReadRange, entry: TensorEntry, file: stri
   return decodeFloats(await exactly(read, entry.begin, entry.end - entry.begin, file), entry, file);
 }
 
+/** A file whose tensors are read piece by piece. One tensor at a time: its two buffers are used again for each. */
+export interface TensorSource {
+  file: string;
+  fill: FillRange;
+  buffers: [Uint8Array, Uint8Array];
+}
+
+/** Small enough for a piece to be still in the processor's cache when it is widened. */
+const PIECE_BYTES = 4 * 2 ** 20;
+
+export function tensorSource(file: string, fill: FillRange): TensorSource {
+  return { file, fill, buffers: [new Uint8Array(PIECE_BYTES), new Uint8Array(PIECE_BYTES)] };
+}
+
 /**
- * The numbers of a tensor of dtype F32, F16 or BF16 as float32 (exact: both halves are subsets of float32).
+ * Reads one tensor into `into`, which holds as many numbers as its shape says: widened piece by piece, the next piece
+ * being read meanwhile, so that no second copy of the tensor is made.
+ * Throws InputError: a dtype without floats, the file ends early, a number that is not finite (`into` is then filled
+ * with what was read).
+ */
+export async function readTensorInto(
+  { file, fill, buffers }: TensorSource,
+  entry: TensorEntry,
+  into: Float32Array,
+): Promise<void> {
+  refuseWithoutFloats(entry, file);
+  const dtype = entry.dtype as FloatDtype;
+  const size = FLOAT_BYTES[dtype];
+  const pieceLength = PIECE_BYTES / size;
+  const bytesOf = (at: number): Uint8Array => {
+    const length = Math.min(pieceLength, into.length - at);
+    return dtype === 'F32'
+      ? new Uint8Array(into.buffer, into.byteOffset + at * size, length * size)
+      : buffers[(at / pieceLength) % 2].subarray(0, length * size);
+  };
+  const start = (at: number) => (at < into.length ? fill(entry.begin + at * size, bytesOf(at)) : null);
+  let finite = true;
+  let reading = start(0);
+  for (let at = 0; at < into.length; at += pieceLength) {
+    const bytes = bytesOf(at);
+    if ((await reading) !== bytes.length)
+      throw new InputError(`${file}: ends before byte ${entry.begin + at * size + bytes.length}; ${DAMAGED}`);
+    reading = start(at + pieceLength);
+    if (!widen(dtype, bytes, into.subarray(at, at + pieceLength))) finite = false;
+  }
+  if (!finite) throw diverged(file, entry.name);
+}
+
+/** The error of weights that cannot be used any more. */
+export function diverged(file: string, tensor: string): InputError {
+  return new InputError(
+    `${file}: the tensor ${tensor} holds NaN or infinity; the training that wrote it had diverged, take an earlier checkpoint`,
+  );
+}
+
+/**
+ * The numbers of a tensor of dtype F32, F16 or BF16 as float32, whatever they are.
  * `bytes` are the entry's bytes at any alignment; the result never shares memory with them.
  * Throws InputError for any other dtype.
  */
@@ -96,15 +155,9 @@ export function decodeFloats(
   file: string,
 ): Float32Array {
   refuseWithoutFloats(entry, file);
-  const count = bytes.length / BYTES[entry.dtype];
-  const out = new Float32Array(count);
-  if (entry.dtype === 'F32') {
-    new Uint8Array(out.buffer).set(bytes);
-    return out;
-  }
-  const bits = new Uint32Array(out.buffer);
-  const wide = entry.dtype === 'BF16' ? (half: number) => half << 16 : float32BitsOfHalf;
-  for (let i = 0; i < count; i++) bits[i] = wide(bytes[2 * i] | (bytes[2 * i + 1] << 8));
+  const dtype = entry.dtype as FloatDtype;
+  const out = new Float32Array(bytes.length / FLOAT_BYTES[dtype]);
+  widen(dtype, bytes, out);
   return out;
 }
 
@@ -118,27 +171,43 @@ export function* encodeFloats(
   tensors: ReadonlyMap<string, FloatTensor>,
   metadata: Record<string, string> = { format: 'pt' },
 ): Generator<Uint8Array> {
-  const names = [...tensors.keys()].sort((a, b) => (a < b ? -1 : 1));
+  const sorted = [...tensors].sort(([a], [b]) => (a < b ? -1 : 1));
+  for (const [name, { shape, data }] of sorted)
+    if (data.length !== elements(shape))
+      throw new RangeError(`tensor ${quoted(name)} has ${data.length} numbers for the shape [${shape}]`);
+  yield encodeHeader(
+    sorted.map(([name, { shape }]) => ({ name, dtype: 'F32', shape })),
+    metadata,
+  );
+  for (const [, { data }] of sorted)
+    for (let at = 0; at < data.length; at += MOST_NUMBERS) {
+      const part = data.subarray(at, at + MOST_NUMBERS);
+      yield new Uint8Array(part.buffer, part.byteOffset, part.byteLength);
+    }
+}
+
+/** A chunk's: no typed array has more than 2³² elements, so a large tensor has no view of its bytes as a whole. */
+const MOST_NUMBERS = 2 ** 28;
+
+/** The length and the header of a file whose tensors' bytes follow in the order given. */
+export function encodeHeader(
+  tensors: readonly Pick<TensorEntry, 'name' | 'dtype' | 'shape'>[],
+  metadata: Record<string, string> = { format: 'pt' },
+): Uint8Array {
   const head: Record<string, unknown> = Object.create(null);
   head['__metadata__'] = metadata;
   let end = 0;
-  for (const name of names) {
-    const { shape, data } = tensors.get(name)!;
-    if (data.length !== elements(shape))
-      throw new RangeError(`tensor ${quoted(name)} has ${data.length} numbers for the shape [${shape}]`);
-    head[name] = { dtype: 'F32', shape, data_offsets: [end, end + data.byteLength] };
-    end += data.byteLength;
+  for (const { name, dtype, shape } of tensors) {
+    const begin = end;
+    end += elements(shape) * BYTES[dtype];
+    head[name] = { dtype, shape, data_offsets: [begin, end] };
   }
   const json = new TextEncoder().encode(JSON.stringify(head));
   // Padded with spaces so that the data begins at a multiple of eight.
-  const chunk = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20);
-  new DataView(chunk.buffer).setBigUint64(0, BigInt(chunk.length - 8), true);
-  chunk.set(json, 8);
-  yield chunk;
-  for (const name of names) {
-    const { data } = tensors.get(name)!;
-    if (data.length > 0) yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  }
+  const bytes = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(bytes.length - 8), true);
+  bytes.set(json, 8);
+  return bytes;
 }
 
 /** The number of elements of a shape; 1 for a scalar's empty shape. */
@@ -244,16 +313,4 @@ export function refuseWithoutFloats(
     throw new InputError(
       `${file}: tensor ${quoted(name)} has the dtype ${dtype}; weights must be float32, float16 or bfloat16, convert it`,
     );
-}
-
-/** IEEE 754: the bits of the float32 equal to a float16. */
-function float32BitsOfHalf(half: number): number {
-  const sign = (half & 0x8000) << 16;
-  const exponent = (half >> 10) & 0x1f;
-  const fraction = half & 0x3ff;
-  if (exponent === 0x1f) return sign | 0x7f800000 | (fraction << 13);
-  if (exponent !== 0) return sign | ((exponent + 112) << 23) | (fraction << 13);
-  if (fraction === 0) return sign;
-  const shift = Math.clz32(fraction) - 21;
-  return sign | ((113 - shift) << 23) | (((fraction << shift) & 0x3ff) << 13);
 }

@@ -52,7 +52,7 @@ describe('what is asked for goes to standard output', () => {
   it('--help lists the commands', async () => {
     const { code, stdout, stderr } = await sophia('--help');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    for (const command of ['doctor', 'reward', 'trust', 'world'])
+    for (const command of ['doctor', 'export', 'logprobs', 'reward', 'trust', 'world'])
       expect(stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'));
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { adamWStep } from '../../src/engine/local/adamw.ts';
-import { newStore, type ParameterStore, view } from '../../src/engine/local/store.ts';
+import { newStore, newTrainingState, type ParameterStore, view } from '../../src/engine/local/store.ts';
 import type { StepOptions } from '../../src/engine/types.ts';
 import { normals } from '../../src/models/random.ts';
 import { greatestDifference } from './golden-cases.ts';
@@ -21,7 +21,7 @@ function newParameters(): ParameterStore {
     role: 'matrix' as const,
     fanIn: 1,
   }));
-  const store = newStore(parameters, true);
+  const store = newStore(parameters, newTrainingState);
   store.weights.set(normals(1, 'weights', store.weights.length));
   return store;
 }
@@ -119,7 +119,7 @@ describe('AdamW', () => {
   );
 
   it('refuses a frozen model', () => {
-    const store = newStore(newParameters().parameters, false);
+    const store = newStore(newParameters().parameters, null);
     expect(() => adamWStep(store, options)).toThrow('this model is frozen');
   });
 });

@@ -67,6 +67,11 @@ describe('the gradient', () => {
     }
   });
 
+  it('is the same bit for bit where layers are computed again instead of kept', async () => {
+    const again = await goldenModel({ trainable: true, keep: 0 });
+    expect(sameBits(await gradientOf(again, [[sequences, weights]]), whole)).toBe(true);
+  });
+
   it('adds up over calls, in any order of sequences', async () => {
     const parts: [Sequence[], number[][]][] = [
       [sequences.slice(3), weights.slice(3)],

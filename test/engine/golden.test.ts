@@ -1,8 +1,9 @@
 /** The local engine against Hugging Face's own Qwen2.5-VL (float32, eager attention). */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { packPictures, rowOf } from '../../src/engine/local/batch.ts';
+import { packPictures, promptRow } from '../../src/engine/local/batch.ts';
 import { sample } from '../../src/engine/local/decode.ts';
-import { featureFeeds, type LocalModel, logprobs } from '../../src/engine/local/model.ts';
+import { type LocalModel, logprobs } from '../../src/engine/local/model.ts';
+import { run } from '../../src/engine/local/sessions.ts';
 import { goldenJson } from '../models/golden.ts';
 import { type CaseName, completionRow, goldenCase, goldenModel, greatestDifference } from './golden-cases.ts';
 
@@ -46,10 +47,11 @@ describe.each(CASES)('%s agrees with transformers in', (name) => {
 
 it.each(CASES.filter((name) => name !== 'text_only'))('%s agrees in picture features', async (name) => {
   const { sequences, tensors } = await goldenCase(name);
-  const rows = sequences.map(({ prompt }) => rowOf(model.packer, prompt, []));
-  const pictures = packPictures(model.packer, rows)!;
-  const every = Array.from({ length: pictures.features }, (_, i) => i);
-  const { features } = await featureFeeds(model, pictures, every);
+  const rows = sequences.map(({ prompt }) => promptRow(model.packer, prompt, 0));
+  const patched = rows.flatMap((row) => row.pictures.map((p) => p.patched));
+  const { feeds, ragged } = packPictures(model.packer, patched)!;
+  const variant = { pictures: true, raggedPictures: ragged, prompts: true, ragged: true, recompute: false };
+  const { features } = await run(model.sessions, 'features', variant, feeds);
   const golden = tensors.get('vision_out')!;
   expect(features.dims).toEqual(golden.shape);
   expect(greatestDifference(features.data as Float32Array, golden.data)).toBeLessThan(TOLERANCE);

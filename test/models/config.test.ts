@@ -6,6 +6,7 @@ import { published3B } from './published.ts';
 
 const parse = (json: unknown) => parseConfig(JSON.stringify(json), 'config.json');
 const golden = () => goldenJson('model/config.json');
+type Golden = ReturnType<typeof golden>;
 
 describe('config.json of Qwen2.5-VL', () => {
   it('is read in the nested form that transformers 5 saves', () => {
@@ -74,6 +75,13 @@ describe('config.json of Qwen2.5-VL', () => {
     expect(parse({ architectures, model_type, vision_config, text_config })).toEqual(parse(published3B));
   });
 
+  it('the head is tied where the inner config says so, as transformers 5 reads it', () => {
+    const { vision_config, architectures, model_type, tie_word_embeddings, ...inner } = published3B;
+    const text_config = { ...inner, tie_word_embeddings: true };
+    const outer = { architectures, model_type, vision_config, tie_word_embeddings: false };
+    expect(parse({ ...outer, text_config }).text.tied).toBe(true);
+  });
+
   it('what is written is read back as the same config, tied or not', () => {
     for (const original of [config, parse(published3B)])
       expect(parse(configJson(original))).toEqual(original);
@@ -93,9 +101,44 @@ describe('config.json of Qwen2.5-VL', () => {
     expect(written['torch_dtype']).toBe('float32');
   });
 
-  it.each<[string, (json: ReturnType<typeof golden>) => unknown, string]>([
-    ['another model', (c) => ({ ...c, model_type: 'qwen2_vl' }), 'is of a "qwen2_vl" model'],
-    ['another architecture', (c) => ({ ...c, architectures: ['LlamaForCausalLM'] }), '"LlamaForCausalLM"'],
+  it('needs no architectures where model_type says what it is', () => {
+    const { architectures, ...rest } = golden();
+    expect(parse(rest)).toEqual(config);
+    expect(parse({ ...rest, architectures: null, quantization_config: null })).toEqual(config);
+  });
+
+  it.each<[string, (json: Golden) => unknown, string]>([
+    ...[
+      'Qwen2VLForConditionalGeneration',
+      'Qwen2ForCausalLM',
+      'Qwen3VLForConditionalGeneration',
+      'LlamaForCausalLM',
+    ].map((name): [string, (json: Golden) => unknown, string] => [
+      `the architecture ${name}`,
+      (c) => ({ ...c, architectures: [name] }),
+      `config.json: architectures: ${name} is not supported; give a Qwen2_5_VLForConditionalGeneration checkpoint`,
+    ]),
+    [
+      'an architecture that is no name',
+      (c) => ({ ...c, architectures: ['a\nb'] }),
+      'architectures: "a\\nb" is not supported',
+    ],
+    [
+      'another model type, no architecture being named',
+      ({ architectures, ...c }) => ({ ...c, model_type: 'qwen2_vl' }),
+      'config.json: model_type: qwen2_vl is not supported; give a Qwen2_5_VLForConditionalGeneration checkpoint',
+    ],
+    ['the text tower alone', (c) => c.text_config, 'model_type: qwen2_5_vl_text is not supported'],
+    ...['awq', 'gptq', 'bitsandbytes'].map((quant_method): [string, (json: Golden) => unknown, string] => [
+      `weights quantised by ${quant_method}`,
+      (c) => ({ ...c, quantization_config: { bits: 4, quant_method } }),
+      `config.json: quantization_config: weights quantised by ${quant_method} are not supported; give the checkpoint they were made from`,
+    ]),
+    [
+      'a quantised text tower',
+      (c) => ({ ...c, text_config: { ...c.text_config, quantization_config: {} } }),
+      'weights quantised by unnamed are not supported',
+    ],
     ['no model type', () => ({ hidden_size: 3 }), 'has no model_type'],
     ['null', () => null, 'has no model_type'],
     ['no vision tower', ({ vision_config, ...c }) => c, 'vision_config:'],

@@ -4,7 +4,7 @@ import { parseConfig } from '../../src/models/qwen2-5-vl/config.ts';
 import { checkTensors, hubName, parameters } from '../../src/models/qwen2-5-vl/parameters.ts';
 import { elements } from '../../src/models/safetensors.ts';
 import { config, goldenJson } from './golden.ts';
-import { published3B } from './published.ts';
+import { published3B, published7B } from './published.ts';
 
 const count = (of: typeof config) => parameters(of).reduce((sum, { shape }) => sum + elements(shape), 0);
 const stored = () => parameters(config).map(({ name, shape }) => ({ name, shape }));
@@ -25,6 +25,12 @@ describe('the parameters of Qwen2.5-VL', () => {
     const published = parseConfig(JSON.stringify(published3B), 'config.json');
     expect(count(published)).toBe(3_754_622_976);
     expect(parameters(published).map(({ name }) => name)).not.toContain('lm_head.weight');
+  });
+
+  it('of the published 7B model are 8,292,166,656, its head among them', () => {
+    const published = parseConfig(JSON.stringify(published7B), 'config.json');
+    expect(count(published)).toBe(8_292_166_656);
+    expect(parameters(published).map(({ name }) => name)).toContain('lm_head.weight');
   });
 
   it('are found under the module names of transformers 5 too', () => {

@@ -46,3 +46,17 @@ export const published3B = {
   rope_scaling: { type: 'mrope', mrope_section: [16, 24, 24] },
   vocab_size: 151936,
 };
+
+/** That of Qwen2.5-VL-7B-Instruct. */
+export const published7B = {
+  ...published3B,
+  hidden_size: 3584,
+  intermediate_size: 18944,
+  max_window_layers: 28,
+  num_attention_heads: 28,
+  num_hidden_layers: 28,
+  num_key_value_heads: 4,
+  tie_word_embeddings: false,
+  vision_config: { ...published3B.vision_config, out_hidden_size: 3584 },
+  vocab_size: 152064,
+};

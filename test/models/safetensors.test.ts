@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { InputError } from '../../src/errors.ts';
-import { parseCheckpointIndex } from '../../src/models/checkpoint-index.ts';
+import { checkpointIndex, parseCheckpointIndex, planShards } from '../../src/models/checkpoint-index.ts';
 import {
   decodeFloats,
   elements,
@@ -10,7 +10,10 @@ import {
   parseHeader,
   readHeader,
   readTensor,
+  readTensorInto,
+  tensorSource,
 } from '../../src/models/safetensors.ts';
+import { type FloatDtype, widen } from '../../src/models/widen.ts';
 import { goldenBytes } from './golden.ts';
 
 const joined = (chunks: Iterable<Uint8Array>): Uint8Array => new Uint8Array(Buffer.concat([...chunks]));
@@ -120,6 +123,53 @@ describe('the safetensors format', () => {
             : sign * (1 + fraction) * 2 ** (exponent - 15);
       if (!Object.is(got[i], want)) expect.fail(`float16 ${i}: ${got[i]} instead of ${want}`);
     }
+  });
+
+  it('a tensor read piece by piece is the tensor read as a whole, and is said to be finite or not', async () => {
+    // pieces are of 4 MiB: the last number stands in the third
+    const count = 2 ** 22 + 3;
+    for (const [dtype, one, infinite] of [
+      ['BF16', 0x3f80, 0x7f80],
+      ['F16', 0x3c00, 0xfc00],
+    ] as const) {
+      const halves = new Uint16Array(count).fill(one);
+      halves[count - 1] = 1;
+      const bytes = new Uint8Array(13 + halves.byteLength);
+      bytes.set(new Uint8Array(halves.buffer), 13);
+      const entry = { name: 'w', dtype, shape: [count], begin: 13, end: bytes.length };
+      const source = tensorSource('x', async (offset, into) => {
+        const part = bytes.subarray(offset, offset + into.length);
+        into.set(part);
+        return part.length;
+      });
+      const into = new Float32Array(count);
+      await readTensorInto(source, entry, into);
+      const want = decodeFloats(bytes.subarray(13), entry, 'x');
+      expect(into.every((number, i) => Object.is(number, want[i]))).toBe(true);
+      new DataView(bytes.buffer).setUint16(13 + 2 * (count - 1), infinite, true);
+      await expect(readTensorInto(source, entry, into)).rejects.toThrow(
+        /^x: the tensor w holds NaN or infinity[^\n]*$/,
+      );
+      const short = tensorSource('x', async (offset, into) =>
+        Math.min(into.length, bytes.length - 1 - offset),
+      );
+      await expect(readTensorInto(short, entry, into)).rejects.toThrow(/^x: ends before byte \d+; [^\n]*$/);
+    }
+  });
+
+  it.each<[FloatDtype, number[], number[]]>([
+    ['F32', [0x7f800000, 0xff800000, 0x7fc00000, 0xffffffff], [0x7f7fffff, 0x80000001, 0, 0xff7fffff]],
+    ['F16', [0x7c00, 0xfc00, 0x7c01, 0xffff], [0x7bff, 0x8001, 0, 0xfbff]],
+    ['BF16', [0x7f80, 0xff80, 0x7f81, 0xffff], [0x7f7f, 0x8001, 0, 0xff7f]],
+  ])('%s: infinities and NaN are not finite, the largest and smallest numbers are', (dtype, not, finite) => {
+    const bytesOf = (bits: number[]) =>
+      new Uint8Array((dtype === 'F32' ? Uint32Array.from(bits) : Uint16Array.from(bits)).buffer);
+    expect(widen(dtype, bytesOf(finite), new Float32Array(4))).toBe(true);
+    for (const bits of not)
+      for (const at of [0, 1, 4]) {
+        const mixed = finite.toSpliced(at, 0, bits);
+        expect(widen(dtype, bytesOf(mixed), new Float32Array(5))).toBe(false);
+      }
   });
 
   it('bytes at an odd address are read all the same', () => {
@@ -266,5 +316,29 @@ describe('the index of a checkpoint in several files', () => {
     expect(() => parseCheckpointIndex(text, 'index.json')).toThrow(InputError);
     expect(() => parseCheckpointIndex(text, 'index.json')).toThrow(message);
     expect(() => parseCheckpointIndex(text, 'index.json')).toThrow(/^index\.json/);
+  });
+
+  it('a tensor goes into the next file where it would exceed the limit; a larger one stands alone', () => {
+    const of = (...sizes: number[]) => sizes.map((bytes, i) => ({ name: 'tensor'[i], bytes }));
+    const sizes = (of: Map<string, { bytes: number }[]>) =>
+      [...of.values()].map((held) => held.map((t) => t.bytes));
+    expect(sizes(planShards(of(4, 6, 1, 20, 3), 10))).toEqual([[4, 6], [1], [20], [3]]);
+    const three = planShards(of(6, 5, 5, 1), 10);
+    expect([...three.keys()]).toEqual([
+      'model-00001-of-00003.safetensors',
+      'model-00002-of-00003.safetensors',
+      'model-00003-of-00003.safetensors',
+    ]);
+    expect([...planShards(of(6, 4), 10).keys()]).toEqual(['model.safetensors']);
+    expect([...planShards([], 10).keys()]).toEqual(['model.safetensors']);
+  });
+
+  it('is written with the bytes of all tensors, and read back as the same plan', () => {
+    const tensors = ['d', 'b', 'c', 'a'].map((name, i) => ({ name, bytes: 4 * (i + 1) }));
+    const plan = planShards(tensors, 12);
+    const index = checkpointIndex(plan);
+    expect(index.metadata.total_size).toBe(40);
+    const names = [...plan].map(([file, held]) => [file, held.map(({ name }) => name).sort()]);
+    expect([...parseCheckpointIndex(JSON.stringify(index), 'i')]).toEqual(names);
   });
 });

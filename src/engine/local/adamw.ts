@@ -1,6 +1,6 @@
 /** AdamW with decoupled weight decay (Loshchilov & Hutter 2019), as torch.optim.AdamW computes it, ascending. */
 import type { StepOptions, StepResult } from '../types.ts';
-import { type ParameterStore, requireTrainable } from './store.ts';
+import { clearGradient, type ParameterStore, requireTrainable } from './store.ts';
 
 /**
  * Moves the weights along the accumulated gradient of the objective (ascent), after clipping its global norm, and
@@ -9,11 +9,24 @@ import { type ParameterStore, requireTrainable } from './store.ts';
  */
 export function adamWStep(store: ParameterStore, options: StepOptions): StepResult {
   requireTrainable(store);
-  const gradNorm = norm(store.grads);
-  if (!Number.isFinite(gradNorm)) {
-    store.grads.fill(0);
-    return { gradNorm, applied: false };
-  }
+  const whole: Range = [0, store.grads.length];
+  const gradNorm = Math.sqrt(squaredNorm(store.grads, whole));
+  const applied = Number.isFinite(gradNorm);
+  if (applied) moveRange(store, options, gradNorm, whole);
+  clearGradient(store);
+  return { gradNorm, applied };
+}
+
+/** [from, to) of the flat arrays. */
+export type Range = [number, number];
+
+/** The part of such a step that belongs to a range, after a clipping by `gradNorm`, the norm of the whole gradient. */
+export function moveRange(
+  store: ParameterStore,
+  options: StepOptions,
+  gradNorm: number,
+  [from, to]: Range,
+): void {
   store.steps++;
   const { learningRate, betas, eps, weightDecay, maxGradNorm } = options;
   const [beta1, beta2] = betas;
@@ -29,11 +42,11 @@ export function adamWStep(store: ParameterStore, options: StepOptions): StepResu
     eps: eps * correction2,
   };
   for (const { name, shape } of store.parameters) {
+    const [begin, end] = store.ranges.get(name)!;
     const keep = shape.length >= 2 ? 1 - learningRate * weightDecay : 1;
-    updateRange(store, store.ranges.get(name)!, keep, update);
+    if (begin < to && end > from)
+      updateRange(store, [Math.max(begin, from), Math.min(end, to)], keep, update);
   }
-  store.grads.fill(0);
-  return { gradNorm, applied: true };
 }
 
 interface Update {
@@ -46,7 +59,7 @@ interface Update {
 
 function updateRange(
   { weights, grads, firstMoment, secondMoment }: ParameterStore,
-  [from, to]: [number, number],
+  [from, to]: Range,
   keep: number,
   { clip, beta1, beta2, rate, eps }: Update,
 ): void {
@@ -62,9 +75,20 @@ function updateRange(
   }
 }
 
-/** L2 norm, summed in float64 in a fixed order. */
-function norm(values: Float32Array): number {
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i] * values[i];
-  return Math.sqrt(sum);
+/** Sum of squares over a range, in float64 and in a fixed order. */
+export function squaredNorm(values: Float32Array, [from, to]: Range): number {
+  // four sums, so that additions do not wait for one another
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let d = 0;
+  let i = from;
+  for (; i + 3 < to; i += 4) {
+    a += values[i] * values[i];
+    b += values[i + 1] * values[i + 1];
+    c += values[i + 2] * values[i + 2];
+    d += values[i + 3] * values[i + 3];
+  }
+  for (; i < to; i++) a += values[i] * values[i];
+  return a + b + (c + d);
 }

@@ -14,7 +14,9 @@ import {
 import { type PatchedPicture, type ProcessorConfig, preprocess } from '../../models/qwen2-5-vl/processor.ts';
 import { attentionGroups } from '../../models/qwen2-5-vl/windows.ts';
 import type { Picture, Prompt } from '../types.ts';
-import { isRagged, layoutFeeds } from './layout.ts';
+import type { GraphVariant } from './graphs.ts';
+import { answerFeeds, isRagged, layoutFeeds, type Run, tokensOf } from './layout.ts';
+import type { Work } from './memory.ts';
 import { type Feeds, float, int64 } from './sessions.ts';
 
 /** What turns prompts into tensors; `pictures` remembers patches by picture hash, the latest used last. */
@@ -31,47 +33,47 @@ export function newPacker(config: Qwen25VlConfig, processor: ProcessorConfig): P
   return { config, processor, rope: ropeTable(config), pictures: new Map(), remembered: 0 };
 }
 
-/** One row of tokens with its pictures expanded into placeholder tokens. */
-export interface Row {
+/** A prompt as a row of tokens, its pictures expanded into placeholder tokens. */
+export interface PromptRow {
   ids: Int32Array;
   /** [n, 3] */
   positions: Int32Array;
   /** Position of the token after the last. */
   next: number;
-  pictures: { hash: string; patched: PatchedPicture; at: number; tokens: number }[];
+  pictures: { patched: PatchedPicture; at: number; tokens: number }[];
+  /** The same for the same prompt. */
+  key: string;
 }
 
 /**
- * Prompt plus completion tokens as one row, `room` more to come. Throws InputError on an empty prompt, a token outside
- * the vocabulary, or more tokens than the model's context holds.
+ * Throws InputError on an empty prompt, a token outside the vocabulary, or where the model's context does not hold it
+ * and `room` more tokens.
  */
-export function rowOf(packer: Packer, prompt: Prompt, completion: readonly number[], room = 0): Row {
+export function promptRow(packer: Packer, prompt: Prompt, room: number): PromptRow {
   const { config } = packer;
   const ids: number[] = [];
   const layout: Segment[] = [];
-  const pictures: Row['pictures'] = [];
-  const text = (tokens: readonly number[]) => {
-    requireTokens(config, tokens);
-    for (const id of tokens) ids.push(id);
-    layout.push({ text: tokens.length });
-  };
+  const pictures: PromptRow['pictures'] = [];
+  const key: string[] = [];
   for (const chunk of prompt.chunks) {
     if ('tokens' in chunk) {
-      text(chunk.tokens);
+      requireTokens(config, chunk.tokens);
+      for (const id of chunk.tokens) ids.push(id);
+      layout.push({ text: chunk.tokens.length });
+      key.push(chunk.tokens.join());
       continue;
     }
     const patched = patchesOf(packer, chunk.image);
     const segment = imageSegment(patched, config);
     const tokens = segment.rows * segment.cols;
-    pictures.push({ hash: chunk.image.hash, patched, at: ids.length, tokens });
+    pictures.push({ patched, at: ids.length, tokens });
     for (let i = 0; i < tokens; i++) ids.push(config.tokens.imagePad);
     layout.push(segment);
+    key.push(`picture ${chunk.image.hash}`);
   }
   if (ids.length === 0) throw new InputError('a prompt needs at least one token or picture');
-  text(completion);
   requireContext(config, prompt, ids.length, room);
-  const { positions, next } = positionsOf(layout);
-  return { ids: Int32Array.from(ids), positions, next, pictures };
+  return { ids: Int32Array.from(ids), ...positionsOf(layout), pictures, key: key.join(';') };
 }
 
 /** Throws InputError on an id that is not one of the model's tokens. */
@@ -107,46 +109,163 @@ function patchesOf(packer: Packer, { hash, rgb, width, height }: Picture): Patch
   return patched;
 }
 
-/** Pictures of a batch, each once, and the vision graph's feeds for them. */
-export interface PackedPictures {
-  feeds: Feeds;
-  ragged: boolean;
-  /** First feature row of each picture. */
-  offsets: Map<string, number>;
-  /** Feature rows in all. */
-  features: number;
+/** A prompt and what follows it: several completions share it. An empty completion stands for the prompt alone. */
+export interface Group {
+  row: PromptRow;
+  completions: (readonly number[])[];
 }
 
-export function packPictures({ config }: Packer, rows: readonly Row[]): PackedPictures | null {
-  const byHash = new Map(rows.flatMap((r) => r.pictures.map((p) => [p.hash, p.patched] as const)));
-  if (byHash.size === 0) return null;
-  const hashes = [...byHash.keys()];
-  const grids = [...byHash.values()];
-  const counts = grids.map((g) => g.gridH * g.gridW);
-  const total = counts.reduce((a, b) => a + b, 0);
-  const width = grids[0].patches.length / counts[0];
-  const patches = new Float32Array(total * width);
-  const offsets = new Map<string, number>();
-  let at = 0;
-  grids.forEach((g, i) => {
-    patches.set(g.patches, at * width);
-    offsets.set(hashes[i], at / config.vision.merge ** 2);
-    at += counts[i];
+/** A prompt that ends in a picture cannot be shared: its last token, a part of the picture, is among what is scored. */
+export function shareable({ ids, pictures }: PromptRow): boolean {
+  const last = pictures.at(-1);
+  return !last || last.at + last.tokens < ids.length;
+}
+
+/** Groups as one pass takes them (`graphs.ts`). */
+export interface Packed {
+  feeds: Feeds;
+  variant: GraphVariant;
+  /** Every token, packed. */
+  ids: Int32Array;
+  /** Packed positions of pictures' tokens. */
+  featureAt: number[];
+  /** First packed token of each group's prompt, its last left out, and of each answer in the block of answers. */
+  prompts: Run[];
+  answers: Run[][];
+  /** Tokens in the block of prompts. */
+  promptTokens: number;
+  /** What the pass computes, for estimates of memory. */
+  work: Work;
+}
+
+export function pack(packer: Packer, groups: readonly Group[]): Packed {
+  const { config, rope } = packer;
+  let promptTokens = 0;
+  let answerTokens = 0;
+  const prompts = groups.map(({ row }): Run => {
+    const run = { first: promptTokens, count: row.ids.length - 1 };
+    promptTokens += run.count;
+    return run;
   });
-  const rope = joinRows(grids.map((g) => visionRope(g, config)));
-  const { windows, pictures } = attentionGroups(grids, config);
-  const ragged = isRagged(windows) || isRagged(pictures);
+  const answers = groups.map(({ completions }) =>
+    completions.map(({ length }): Run => {
+      const run = { first: answerTokens, count: Math.max(1, length) };
+      answerTokens += run.count;
+      return run;
+    }),
+  );
+  const ids = new Int32Array(promptTokens + answerTokens);
+  const positions = new Int32Array(3 * ids.length);
+  const featureAt: number[] = [];
+  groups.forEach(({ row, completions }, g) => {
+    const last = row.ids.length - 1;
+    ids.set(row.ids.subarray(0, last), prompts[g].first);
+    positions.set(row.positions.subarray(0, 3 * last), 3 * prompts[g].first);
+    completions.forEach((completion, s) => {
+      const at = promptTokens + answers[g][s].first;
+      ids[at] = row.ids[last];
+      positions.set(row.positions.subarray(3 * last), 3 * at);
+      for (let k = 1; k < completion.length; k++) {
+        ids[at + k] = completion[k - 1];
+        positions.fill(row.next + k - 1, 3 * (at + k), 3 * (at + k + 1));
+      }
+    });
+    for (const picture of row.pictures)
+      for (let k = picture.at; k < picture.at + picture.tokens; k++)
+        featureAt.push(k < last ? prompts[g].first + k : promptTokens + answers[g][0].first);
+  });
+  const { heads, kvHeads } = config.text;
+  const ragged = isRaggedText(prompts, answers);
+  const pictures = packPictures(
+    packer,
+    groups.flatMap(({ row }) => row.pictures.map((p) => p.patched)),
+  );
+  const feeds: Feeds = {
+    ids: int64(ids),
+    ...ropeFeeds(mropeRows(positions, rope), ids.length),
+    ...pictures?.feeds,
+  };
+  if (pictures) feeds.featureAt = int64(featureAt);
+  if (promptTokens > 0) {
+    const all = groups.map((_, g) => ({ prompt: prompts[g], answers: answers[g] }));
+    Object.assign(feeds, answerFeeds(all, heads, kvHeads, ragged));
+    feeds.blocks = int64([promptTokens, answerTokens]);
+  } else {
+    const lone = answers.flat().map(tokensOf);
+    Object.assign(feeds, layoutFeeds('answer', { groups: lone, heads, kvHeads, mask: 'causal' }, ragged));
+  }
+  return {
+    feeds,
+    variant: {
+      pictures: pictures !== null,
+      raggedPictures: pictures?.ragged ?? false,
+      prompts: promptTokens > 0,
+      ragged,
+      recompute: false,
+    },
+    ids,
+    featureAt,
+    prompts,
+    answers,
+    promptTokens,
+    work: workOf(groups),
+  };
+}
+
+function workOf(groups: readonly Group[]): Work {
+  const lengths = groups.flatMap(({ row, completions }) => completions.map((c) => row.ids.length + c.length));
+  const patches = groups.flatMap(({ row }) =>
+    row.pictures.map(({ patched: { gridH, gridW } }) => gridH * gridW),
+  );
+  const scored = groups
+    .flatMap(({ completions }) => completions)
+    .reduce((sum, c) => sum + Math.max(1, c.length), 0);
+  const total = (counts: readonly number[]) => counts.reduce((a, b) => a + b, 0);
+  return {
+    tokens: scored + total(groups.map(({ row }) => row.ids.length - 1)),
+    longest: Math.max(...lengths),
+    scored,
+    patches: total(patches),
+    largestPicture: Math.max(0, ...patches),
+  };
+}
+
+function isRaggedText(prompts: readonly Run[], answers: readonly Run[][]): boolean {
+  const differ = (counts: readonly number[]) => counts.some((c) => c !== counts[0]);
+  return (
+    differ(prompts.map((p) => p.count)) ||
+    differ(answers.map((of) => of.length)) ||
+    differ(answers.flat().map((a) => a.count))
+  );
+}
+
+/** The vision tower's feeds for pictures one after another; null for none. */
+export function packPictures(
+  { config }: Packer,
+  pictures: readonly PatchedPicture[],
+): { feeds: Feeds; ragged: boolean } | null {
+  if (pictures.length === 0) return null;
+  const counts = pictures.map((g) => g.gridH * g.gridW);
+  const total = counts.reduce((a, b) => a + b, 0);
+  const width = pictures[0].patches.length / counts[0];
+  const patches = new Float32Array(total * width);
+  let at = 0;
+  for (const picture of pictures) {
+    patches.set(picture.patches, at);
+    at += picture.patches.length;
+  }
+  const rope = joinRows(pictures.map((g) => visionRope(g, config)));
+  const groups = attentionGroups(pictures, config);
+  const ragged = isRagged(groups.windows) || isRagged(groups.pictures);
   const { heads } = config.vision;
   const grouping = { heads, kvHeads: heads, mask: 'key' as const };
   return {
     ragged,
-    offsets,
-    features: total / config.vision.merge ** 2,
     feeds: {
       patches: float(patches, [total, width]),
-      ...ropeFeeds(rope, total),
-      ...layoutFeeds('window', { ...grouping, groups: windows }, ragged),
-      ...layoutFeeds('picture', { ...grouping, groups: pictures }, ragged),
+      ...ropeFeeds(rope, total, 'vision.'),
+      ...layoutFeeds('window', { ...grouping, groups: groups.windows }, ragged),
+      ...layoutFeeds('picture', { ...grouping, groups: groups.pictures }, ragged),
     },
   };
 }
@@ -164,71 +283,9 @@ function joinRows(parts: RotaryRows[]): RotaryRows {
   return { cos: join((r) => r.cos), sin: join((r) => r.sin) };
 }
 
-function ropeFeeds({ cos, sin }: RotaryRows, rows: number): Feeds {
+function ropeFeeds({ cos, sin }: RotaryRows, rows: number, prefix = ''): Feeds {
   const half = cos.length / rows;
-  return { cos: float(cos, [rows, half]), sin: float(sin, [rows, half]) };
-}
-
-/** Rows packed one after another, without their last `drop` tokens. */
-export interface PackedText {
-  feeds: Feeds;
-  ragged: boolean;
-  ids: Int32Array;
-  /** First token of each row. */
-  starts: number[];
-  /** Packed position of every picture token, and the feature row that belongs there. */
-  featureAt: number[];
-  featureRow: number[];
-}
-
-export function packText(
-  packer: Packer,
-  rows: readonly Row[],
-  pictures: PackedPictures | null,
-  drop: 0 | 1,
-): PackedText {
-  const { config, rope } = packer;
-  const lengths = rows.map((r) => r.ids.length - drop);
-  const total = lengths.reduce((a, b) => a + b, 0);
-  const ids = new Int32Array(total);
-  const positions = new Int32Array(3 * total);
-  const starts: number[] = [];
-  const groups: Int32Array[] = [];
-  const featureAt: number[] = [];
-  const featureRow: number[] = [];
-  let at = 0;
-  rows.forEach((row, i) => {
-    starts.push(at);
-    ids.set(row.ids.subarray(0, lengths[i]), at);
-    positions.set(row.positions.subarray(0, 3 * lengths[i]), 3 * at);
-    groups.push(Int32Array.from({ length: lengths[i] }, (_, k) => starts[i] + k));
-    for (const picture of row.pictures) {
-      const offset = pictures!.offsets.get(picture.hash)!;
-      for (let k = 0; k < picture.tokens; k++) {
-        featureAt.push(at + picture.at + k);
-        featureRow.push(offset + k);
-      }
-    }
-    at += lengths[i];
-  });
-  const ragged = isRagged(groups);
-  const { heads, kvHeads } = config.text;
-  const feeds: Feeds = {
-    ids: int64(ids),
-    ...ropeFeeds(mropeRows(positions, rope), total),
-    ...layoutFeeds('text', { groups, heads, kvHeads, mask: 'causal' }, ragged),
-  };
-  if (featureAt.length > 0) feeds.featureAt = int64(featureAt);
-  return { feeds, ragged, ids, starts, featureAt, featureRow };
-}
-
-/** Copies the feature rows [·, width] that `rows` names, in order. */
-export function takeRows(features: Float32Array, rows: readonly number[], width: number): Float32Array {
-  const taken = new Float32Array(rows.length * width);
-  rows.forEach((row, i) => {
-    taken.set(features.subarray(row * width, (row + 1) * width), i * width);
-  });
-  return taken;
+  return { [`${prefix}cos`]: float(cos, [rows, half]), [`${prefix}sin`]: float(sin, [rows, half]) };
 }
 
 /** target[rows[i]] += source[at[i]], rows of `width` numbers, in order. */

@@ -1,11 +1,12 @@
 /**
  * Model folders as Hugging Face lays them out: config.json, preprocessor_config.json, safetensors (one file, or shards
- * with an index). Weights are widened to float32 on loading and saved as float32. Tokenizer files belong to `data/`.
+ * with an index). Weights are widened to float32 on loading and saved as float32, in shards where they are large.
+ * Tokenizer files belong to `data/`.
  */
-import { access, type FileHandle, mkdir, open, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError, RunError } from '../../errors.ts';
-import { parseCheckpointIndex } from '../../models/checkpoint-index.ts';
+import { checkpointIndex, MAX_SHARD_BYTES, planShards } from '../../models/checkpoint-index.ts';
 import { configJson, parseConfig, type Qwen25VlConfig } from '../../models/qwen2-5-vl/config.ts';
 import { checkTensors } from '../../models/qwen2-5-vl/parameters.ts';
 import {
@@ -17,16 +18,14 @@ import {
 import {
   encodeFloats,
   type FloatTensor,
-  type ReadRange,
-  readHeader,
-  readTensor,
+  readTensorInto,
   refuseWithoutFloats,
   type TensorEntry,
+  type TensorSource,
 } from '../../models/safetensors.ts';
 import { type ParameterStore, requireTrainable, view } from './store.ts';
+import { INDEX, openTensorFile, openWeights, WEIGHTS } from './tensor-files.ts';
 
-const WEIGHTS = 'model.safetensors';
-const INDEX = 'model.safetensors.index.json';
 const OPTIMIZER = 'optimizer.safetensors';
 const PROCESSORS = ['preprocessor_config.json', 'processor_config.json'];
 
@@ -52,85 +51,100 @@ export async function readModelConfig(
   throw new InputError(`${join(dir, PROCESSORS[0])}: not found; copy it from the model's repository`);
 }
 
-/** Fills the store's weights from a folder's safetensors. Throws InputError: missing file, tensor or wrong shape, before anything is changed; NaN or infinity, on the way. */
+/**
+ * Fills the store's weights from a folder's safetensors, tensor by tensor. Throws InputError: missing file, tensor or
+ * wrong shape, before anything is changed; NaN or infinity, on the way.
+ */
 export async function readWeights(dir: string, config: Qwen25VlConfig, store: ParameterStore): Promise<void> {
-  const shards = (await exists(join(dir, INDEX)))
-    ? [...parseCheckpointIndex(await readFile(join(dir, INDEX), 'utf8'), join(dir, INDEX)).keys()]
-    : [WEIGHTS];
-  const open: { file: string; handle: FileHandle; read: ReadRange; entries: TensorEntry[] }[] = [];
+  const { found, close } = await openParameters(dir, config);
   try {
-    for (const shard of shards) open.push(await openTensors(join(dir, shard)));
-    const where = new Map(
-      open.flatMap((o) => o.entries.map((entry) => [entry.name, { ...o, entry }] as const)),
-    );
-    const { storedNames } = checkTensors(
-      [...where.values()].map((w) => w.entry),
-      config,
-      open.length === 1 ? open[0].file : join(dir, INDEX),
-    );
-    for (const stored of storedNames.values()) {
-      const { entry, file } = where.get(stored)!;
-      refuseWithoutFloats(entry, file);
-    }
-    for (const [name, stored] of storedNames) {
-      const { read, entry, file } = where.get(stored)!;
-      const data = await readTensor(read, entry, file);
-      if (!allFinite(data))
-        throw new InputError(
-          `${file}: the tensor ${entry.name} holds NaN or infinity; the training that wrote it had diverged, take an earlier checkpoint`,
-        );
-      view(store, store.weights, name).set(data);
-    }
+    for (const { name, entry, source } of found)
+      await readTensorInto(source, entry, view(store, store.weights, name));
   } finally {
-    for (const { handle } of open) await handle.close();
+    await close();
   }
 }
 
-function allFinite(values: Float32Array): boolean {
-  let sum = 0;
-  // 0 for a finite value, NaN for any other
-  for (let i = 0; i < values.length; i++) sum += values[i] * 0;
-  return sum === 0;
+/** A parameter (the name of `parameters(config)`) and where it stands in an open file. */
+export interface StoredParameter {
+  name: string;
+  entry: TensorEntry;
+  source: TensorSource;
 }
 
-async function openTensors(file: string) {
-  const handle = await open(file).catch(() => {
-    throw new InputError(`${file}: not found; the checkpoint is not whole, copy it again`);
-  });
-  const read: ReadRange = async (offset, length) => {
-    const bytes = new Uint8Array(length);
-    let at = 0;
-    while (at < length) {
-      const { bytesRead } = await handle.read(bytes, at, length - at, offset + at);
-      if (bytesRead === 0) break;
-      at += bytesRead;
-    }
-    return bytes.subarray(0, at);
-  };
+/**
+ * Opens a folder's safetensors: every parameter in the order of `parameters(config)`, and the names of tensors that the
+ * architecture has no use for. Throws InputError: missing file, missing tensor, wrong shape or dtype.
+ */
+export async function openParameters(
+  dir: string,
+  config: Qwen25VlConfig,
+): Promise<{ found: StoredParameter[]; extra: string[]; close(): Promise<void> }> {
+  const { tensors, file, close } = await openWeights(dir);
   try {
-    const header = await readHeader(read, (await handle.stat()).size, file);
-    return { file, handle, read, entries: [...header.tensors.values()], metadata: header.metadata };
+    const { storedNames, extra } = checkTensors(
+      [...tensors.values()].map(({ entry }) => entry),
+      config,
+      file,
+    );
+    const found = [...storedNames].map(([name, stored]) => ({ name, ...tensors.get(stored)! }));
+    for (const { entry, source } of found) refuseWithoutFloats(entry, source.file);
+    return { found, extra, close };
   } catch (error) {
-    await handle.close();
+    await close();
     throw error;
   }
 }
 
-/** Writes config, processor and weights into `dir` (made if need be). The caller makes it atomic. Throws RunError. */
+/**
+ * Writes config, processor and weights into `dir` (made if need be); weights of more than `maxShardBytes` as shards
+ * with an index. The caller makes it atomic. Throws RunError.
+ */
 export async function writeModel(
   dir: string,
   config: Qwen25VlConfig,
   processor: ProcessorConfig,
   store: ParameterStore,
+  { maxShardBytes = MAX_SHARD_BYTES } = {},
 ): Promise<void> {
+  const named = tensors(store, { '': store.weights });
+  const sizes = [...named].map(([name, { data }]) => ({ name, bytes: data.byteLength }));
+  const shards = planShards(sizes, maxShardBytes);
+  const held = [...shards].map(([file, names]): [string, Iterable<Uint8Array>] => [
+    file,
+    encodeFloats(new Map(names.map(({ name }) => [name, named.get(name)!]))),
+  ]);
+  // either would be read in place of the other
+  await rm(join(dir, shards.size === 1 ? INDEX : WEIGHTS), { force: true }).catch(() => {});
+  await writeConfig(dir, config, processor);
   await writeInto(dir, {
-    'config.json': `${JSON.stringify(configJson(config), null, 2)}\n`,
-    [PROCESSORS[0]]: `${JSON.stringify(processorJson(processor), null, 2)}\n`,
-    [WEIGHTS]: encodeFloats(tensors(store, { '': store.weights })),
+    ...Object.fromEntries(held),
+    ...(shards.size === 1 ? {} : { [INDEX]: pretty(checkpointIndex(shards)) }),
   });
 }
 
-async function writeInto(dir: string, files: Record<string, string | Iterable<Uint8Array>>): Promise<void> {
+/** Writes what a model is, without weights, into `dir` (made if need be). Throws RunError. */
+export async function writeConfig(
+  dir: string,
+  config: Qwen25VlConfig,
+  processor: ProcessorConfig,
+): Promise<void> {
+  await writeInto(dir, {
+    'config.json': pretty(configJson(config)),
+    [PROCESSORS[0]]: pretty(processorJson(processor)),
+  });
+}
+
+/** JSON as it stands in a model folder. */
+export function pretty(json: unknown): string {
+  return `${JSON.stringify(json, null, 2)}\n`;
+}
+
+/** Writes files into `dir` (made if need be). Throws RunError; an InputError of a content that is being read comes as it is. */
+export async function writeInto(
+  dir: string,
+  files: Record<string, string | Iterable<Uint8Array> | AsyncIterable<Uint8Array>>,
+): Promise<void> {
   let file = dir;
   try {
     await mkdir(dir, { recursive: true });
@@ -139,6 +153,7 @@ async function writeInto(dir: string, files: Record<string, string | Iterable<Ui
       await writeFile(file, content);
     }
   } catch (error) {
+    if (error instanceof InputError) throw error;
     throw new RunError(`${file}: cannot be written (${(error as Error).message})`, { cause: error });
   }
 }
@@ -154,18 +169,17 @@ export async function writeOptimizer(dir: string, store: ParameterStore): Promis
 export async function readOptimizer(dir: string, store: ParameterStore): Promise<void> {
   requireTrainable(store);
   const file = join(dir, OPTIMIZER);
-  const { handle, read, entries, metadata } = await openTensors(file);
+  const { source, tensors: held, metadata, close } = await openTensorFile(file);
   try {
     const steps = Number(metadata.steps);
     if (!(Number.isSafeInteger(steps) && steps >= 0))
       throw new InputError(`${file}: says nothing of the steps taken; not an optimizer's state saved here`);
-    const byName = new Map(entries.map((e) => [e.name, e]));
     const found = [
       ['first.', store.firstMoment],
       ['second.', store.secondMoment],
     ].flatMap(([prefix, moment]) =>
       store.parameters.map(({ name, shape }) => {
-        const entry = byName.get(`${prefix}${name}`);
+        const entry = held.get(`${prefix}${name}`);
         if (entry?.dtype !== 'F32' || entry.shape.join() !== shape.join())
           throw new InputError(
             `${file}: lacks the float32 tensor ${prefix}${name} of shape [${shape}]; it belongs to another model`,
@@ -173,10 +187,10 @@ export async function readOptimizer(dir: string, store: ParameterStore): Promise
         return { entry, into: view(store, moment as Float32Array, name) };
       }),
     );
-    for (const { entry, into } of found) into.set(await readTensor(read, entry, file));
+    for (const { entry, into } of found) await readTensorInto(source, entry, into);
     store.steps = steps;
   } finally {
-    await handle.close();
+    await close();
   }
 }
 
@@ -187,11 +201,4 @@ function tensors(store: ParameterStore, arrays: Record<string, Float32Array>): M
       named.set(prefix + name, { shape, data: view(store, array, name) });
   }
   return named;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -1,18 +1,19 @@
 /**
- * Sampling with a key/value cache that is written in place. Prompts are computed once each, whatever the number of
- * samples; every row then grows its own part of the cache, so that rows of different lengths need no padding mask.
+ * Sampling with a cache of keys and values (`cache.ts`). Prompts are computed once each, whatever the number of samples.
  */
-import type * as ort from 'onnxruntime-node';
 import { RunError } from '../../errors.ts';
 import { mropeRows } from '../../models/qwen2-5-vl/positions.ts';
 import type { DrawnToken, Prompt, Sample, SampleOptions } from '../types.ts';
-import { packPictures, packText, type Row, rowOf } from './batch.ts';
-import { featureFeeds, type LocalModel } from './model.ts';
+import { pack, promptRow } from './batch.ts';
+import { append, type Cache, cacheFeeds, newCache, prefillFeeds, regrid } from './cache.ts';
+import type { LocalModel } from './model.ts';
 import { keyedUniform } from './random.ts';
-import { type Feeds, float, int32, int64, run } from './sessions.ts';
+import { float, int64, run } from './sessions.ts';
 
 /** Rows decoded together: more are sampled batch after batch. */
 const ROWS = 128;
+/** Rows that ended are taken out of the batch when it can shrink to this share. */
+const SHRINK_BELOW = 0.5;
 
 export async function sample(
   model: LocalModel,
@@ -33,176 +34,154 @@ export async function sample(
   return results;
 }
 
+/** A response that is being written. */
+interface Writing {
+  prompt: number;
+  index: number;
+  sample: Sample;
+  /** Position of its first token. */
+  position: number;
+}
+
 async function sampleBatch(
   model: LocalModel,
   prompts: Prompt[],
   keys: number[],
   options: SampleOptions,
 ): Promise<Sample[][]> {
-  const rows = prompts.map((prompt) => rowOf(model.packer, prompt, [], options.maxTokens));
-  const slots = rows.reduce((most, r) => Math.max(most, r.ids.length), 0) + options.maxTokens;
-  const { logits, cache } = await prefill(model, rows, options.samples, slots);
-
+  const rows = prompts.map((prompt) => promptRow(model.packer, prompt, options.maxTokens));
   const { vocabulary } = model.config.text;
-  const out = rows.flatMap((row, p) =>
-    Array.from({ length: options.samples }, (_, s) => ({
-      sample: { tokens: [], logprobs: [], finish: 'length' } as Sample,
-      next: row.next,
-      length: row.ids.length,
-      draw: (position: number) => keyedUniform(options.seed, keys[p], s, position),
-      done: false,
+  const all: Writing[][] = rows.map((row, prompt) =>
+    Array.from({ length: options.samples }, (_, index) => ({
+      prompt,
+      index,
+      sample: { tokens: [], logprobs: [], finish: 'length' },
+      position: row.next,
     })),
   );
   const stop = new Set(options.stop);
-  let scores = logits;
-  let scoreRow = (i: number) => Math.floor(i / options.samples);
-  for (let step = 0; step < options.maxTokens; step++) {
-    out.forEach((row, i) => {
-      if (row.done) return;
-      const at = scoreRow(i) * vocabulary;
-      const { token, logprob } = pick(scores.subarray(at, at + vocabulary), options, row.draw(step));
-      row.sample.tokens.push(token);
-      row.sample.logprobs.push(logprob);
-      options.onToken?.({
-        prompt: Math.floor(i / options.samples),
-        sample: i % options.samples,
-        token,
+  const draw = drawer(options);
+  /** Draws a token for every open response; `logitRow`: where the logits of one stand. Returns whether any goes on. */
+  const advance = (grid: Writing[][], logits: Float32Array, logitRow: (p: number, s: number) => number) => {
+    let open = false;
+    grid.forEach((of, p) => {
+      of.forEach(({ sample, prompt, index }, s) => {
+        if (sample.finish === 'stop') return;
+        const u = () => keyedUniform(options.seed, keys[prompt], index, sample.tokens.length);
+        const { token, logprob } = draw(logits, logitRow(p, s) * vocabulary, vocabulary, u);
+        sample.tokens.push(token);
+        sample.logprobs.push(logprob);
+        options.onToken?.({ prompt, sample: index, token });
+        if (stop.has(token)) sample.finish = 'stop';
+        else open = true;
       });
-      if (!stop.has(token)) return;
-      row.done = true;
-      row.sample.finish = 'stop';
     });
-    if (step + 1 === options.maxTokens || out.every((row) => row.done)) break;
-    // a finished row is fed its last token again at the same place: its cache slot is its own, nobody reads it
-    const past = Int32Array.from(out, (row) => row.length + row.sample.tokens.length - 1);
-    const positions = Int32Array.from(
-      out.flatMap((row) => Array(3).fill(row.next + row.sample.tokens.length - 1)),
-    );
-    scores = await decodeStep(
-      model,
-      out.map((row) => row.sample.tokens.at(-1)!),
-      positions,
-      past,
-      slots,
-      cache,
-    );
-    scoreRow = (i) => i;
-  }
-  return rows.map((_, p) =>
-    out.slice(p * options.samples, (p + 1) * options.samples).map((row) => row.sample),
-  );
-}
-
-/** One tensor [rows, kvHeads, slots, headDim] a layer for keys and for values, under the names that `decode` feeds. */
-type Cache = { feeds: Feeds; presents: Map<string, ort.Tensor> };
-
-async function prefill(model: LocalModel, rows: Row[], samples: number, slots: number) {
-  const pictures = packPictures(model.packer, rows);
-  const text = packText(model.packer, rows, pictures, 0);
-  const variant = { pictures: pictures !== null, ragged: text.ragged };
-  const out = await run(model.sessions, 'prefill', variant, {
-    ...text.feeds,
-    ...(await featureFeeds(model, pictures, text.featureRow)),
-    targetAt: int64(rows.map((row, i) => text.starts[i] + row.ids.length - 1)),
-  });
-  const { layers, kvHeads, headDim } = model.config.text;
-  const cache: Cache = { feeds: {}, presents: new Map() };
-  for (let layer = 0; layer < layers; layer++) {
-    for (const part of ['Key', 'Value']) {
-      const packed = out[`${part.toLowerCase()}${layer}`].data as Float32Array;
-      const data = new Float32Array(rows.length * samples * kvHeads * slots * headDim);
-      rows.forEach((row, i) => {
-        const block = kvHeads * slots * headDim;
-        const first = i * samples * block;
-        for (let t = 0; t < row.ids.length; t++) {
-          for (let h = 0; h < kvHeads; h++) {
-            const from = ((text.starts[i] + t) * kvHeads + h) * headDim;
-            data.set(packed.subarray(from, from + headDim), first + (h * slots + t) * headDim);
-          }
-        }
-        for (let s = 1; s < samples; s++) data.copyWithin(first + s * block, first, first + block);
-      });
-      const tensor = float(data, [rows.length * samples, kvHeads, slots, headDim]);
-      cache.feeds[`past${part}${layer}`] = tensor;
-      cache.presents.set(`present${part}${layer}`, tensor);
-    }
-  }
-  return { logits: out.logits.data as Float32Array, cache };
-}
-
-/** Logits [rows, vocabulary] after one more token a row; writes the cache. `past`: tokens in each row's cache so far. */
-async function decodeStep(
-  model: LocalModel,
-  tokens: number[],
-  positions: Int32Array,
-  past: Int32Array,
-  slots: number,
-  cache: Cache,
-): Promise<Float32Array> {
-  const { cos, sin } = mropeRows(positions, model.packer.rope);
-  const half = cos.length / tokens.length;
-  const feeds: Feeds = {
-    ...cache.feeds,
-    ids: int64(tokens),
-    cos: float(cos, [tokens.length, half]),
-    sin: float(sin, [tokens.length, half]),
-    pastLengths: int32(past),
-    totalLength: int32(Int32Array.of(slots), []),
+    return open;
   };
-  const out = await run(
-    model.sessions,
-    'decode',
-    { pictures: false, ragged: false },
-    feeds,
-    (name) => cache.presents.get(name) ?? null,
+
+  const packed = pack(
+    model.packer,
+    rows.map((row) => ({ row, completions: [[]] })),
   );
-  return out.logits.data as Float32Array;
+  const first = await run(model.sessions, 'prefill', packed.variant, {
+    ...packed.feeds,
+    ...prefillFeeds(model.config, packed),
+  });
+  let cache = newCache(model.config, packed, first, options);
+  let grid = all;
+  let open = advance(grid, first.logits.data as Float32Array, (p) => p);
+  for (let step = 1; open && step < options.maxTokens; step++) {
+    ({ grid, cache } = shrink(grid, cache));
+    const next = await decodeStep(model, grid, cache);
+    append(cache, next);
+    const { answers } = cache;
+    open = advance(grid, next.logits.data as Float32Array, (p, s) => p * answers + s);
+  }
+  return all.map((of) => of.map(({ sample }) => sample));
 }
+
+/** Leaves out responses that ended, where that makes the grid of prompts × responses much smaller. */
+function shrink(grid: Writing[][], cache: Cache): { grid: Writing[][]; cache: Cache } {
+  const going = grid.map((of) => of.flatMap(({ sample }, s) => (sample.finish === 'stop' ? [] : [s])));
+  const prompts = going.flatMap((of, p) => (of.length > 0 ? [p] : []));
+  const answers = Math.max(...going.map((of) => of.length));
+  if (prompts.length * answers > SHRINK_BELOW * cache.prompts * cache.answers) return { grid, cache };
+  const kept = prompts.map((p) => going[p]);
+  return {
+    grid: kept.map((of, i) => of.map((s) => grid[prompts[i]][s])),
+    cache: regrid(cache, prompts, kept, answers),
+  };
+}
+
+/** One more token a response: its logits [prompts·responses, vocabulary], keys and values. */
+async function decodeStep(model: LocalModel, grid: readonly Writing[][], cache: Cache) {
+  const rows = cache.prompts * cache.answers;
+  const ids = new Int32Array(rows);
+  const positions = new Int32Array(3 * rows);
+  grid.forEach((of, p) => {
+    of.forEach(({ sample: { tokens }, position }, s) => {
+      const row = p * cache.answers + s;
+      ids[row] = tokens[tokens.length - 1];
+      positions.fill(position + tokens.length - 1, 3 * row, 3 * (row + 1));
+    });
+  });
+  const { cos, sin } = mropeRows(positions, model.packer.rope);
+  const half = cos.length / rows;
+  return run(model.sessions, 'decode', DECODE, {
+    ...cacheFeeds(cache),
+    ids: int64(ids),
+    cos: float(cos, [rows, half]),
+    sin: float(sin, [rows, half]),
+  });
+}
+
+const DECODE = { pictures: false, raggedPictures: false, prompts: false, ragged: false, recompute: false };
+
+type Options = { temperature: number; topP?: number };
 
 /**
- * One token from logits: greedy at temperature 0, else by inverse distribution function at `u`, within the smallest
- * set of tokens that holds `topP` of the probability. The log-probability is that after temperature, before top-p.
- * Throws RunError where logits are not finite.
+ * How a token is drawn from the `count` logits at `from`: greedy at temperature 0, else by inverse distribution function
+ * at `u`, within the smallest set of tokens that holds `topP` of the probability. The log-probability is that after
+ * temperature, before top-p. Throws RunError where logits are not finite.
  */
-export function pick(logits: Float32Array, options: { temperature: number; topP?: number }, u: number) {
-  const scale = options.temperature > 0 ? 1 / options.temperature : 1;
-  let best = 0;
-  for (let i = 1; i < logits.length; i++) if (logits[i] > logits[best]) best = i;
-  const top = logits[best] * scale;
-  let sum = 0;
-  for (let i = 0; i < logits.length; i++) sum += Math.exp(logits[i] * scale - top);
-  if (!Number.isFinite(sum)) throw new RunError('the model gives no finite probabilities; it has diverged');
-  const logprob = (token: number) => logits[token] * scale - top - Math.log(sum);
-  if (options.temperature === 0) return { token: best, logprob: logprob(best) };
-  const topP = options.topP ?? 1;
-  if (topP < 1) {
-    const token = pickNucleus(logits, scale, top, sum, topP, u);
-    return { token, logprob: logprob(token) };
-  }
-  let left = u * sum;
-  for (let token = 0; token < logits.length; token++) {
-    left -= Math.exp(logits[token] * scale - top);
-    if (left < 0) return { token, logprob: logprob(token) };
-  }
-  return { token: best, logprob: logprob(best) };
+function drawer({ temperature, topP = 1 }: Options) {
+  const scale = temperature > 0 ? 1 / temperature : 1;
+  let powers = new Float64Array(0);
+  return (logits: Float32Array, from: number, count: number, u: () => number) => {
+    if (powers.length < count) powers = new Float64Array(count);
+    let best = 0;
+    for (let i = 1; i < count; i++) if (logits[from + i] > logits[from + best]) best = i;
+    const top = logits[from + best] * scale;
+    let sum = 0;
+    for (let i = 0; i < count; i++) sum += powers[i] = Math.exp(logits[from + i] * scale - top);
+    if (!Number.isFinite(sum)) throw new RunError('the model gives no finite probabilities; it has diverged');
+    const logprob = (token: number) => logits[from + token] * scale - top - Math.log(sum);
+    const chosen = (token: number) => ({ token, logprob: logprob(token) });
+    if (temperature === 0) return chosen(best);
+    if (topP < 1) return chosen(pickNucleus(powers.subarray(0, count), sum, topP, u()));
+    let left = u() * sum;
+    for (let token = 0; token < count; token++) {
+      left -= powers[token];
+      if (left < 0) return chosen(token);
+    }
+    return chosen(best);
+  };
 }
 
-function pickNucleus(
-  logits: Float32Array,
-  scale: number,
-  top: number,
-  sum: number,
-  topP: number,
-  u: number,
-): number {
-  const probability = (i: number) => Math.exp(logits[i] * scale - top) / sum;
-  const order = Array.from(logits.keys()).sort((a, b) => logits[b] - logits[a] || a - b);
+/** One token from logits at `u`. */
+export function pick(logits: Float32Array, options: Options, u: number) {
+  return drawer(options)(logits, 0, logits.length, () => u);
+}
+
+/** `powers`: exp(logit − greatest), `sum` their sum. */
+function pickNucleus(powers: Float64Array, sum: number, topP: number, u: number): number {
+  const order = Array.from(powers.keys()).sort((a, b) => powers[b] - powers[a] || a - b);
   let mass = 0;
   let size = 0;
-  while (size < order.length && mass < topP) mass += probability(order[size++]);
+  while (size < order.length && mass < topP) mass += powers[order[size++]] / sum;
   let left = u * mass;
   for (const token of order.slice(0, size)) {
-    left -= probability(token);
+    left -= powers[token] / sum;
     if (left < 0) return token;
   }
   return order[0];

@@ -1,125 +1,128 @@
-/**
- * The local engine: ONNX Runtime in a worker thread of its own, so that a long backward pass does not hold up judge
- * calls, deadlines, Ctrl-C or progress in the main thread.
- */
-import { Worker } from 'node:worker_threads';
-import { InputError, RunError } from '../../errors.ts';
-import type { Capabilities, DrawnToken, Engine, Weights } from '../types.ts';
-import type { LocalOptions, OPERATIONS } from './host.ts';
-import type { Call, Reply } from './worker.ts';
+import type { Capabilities, Engine, StepOptions, Weights } from '../types.ts';
+import { deal, sequenceCosts } from './deal.ts';
+import type { LocalOptions } from './host.ts';
+import { type Result, startThread, type Thread } from './thread.ts';
 
-type Operations = typeof OPERATIONS;
-type Result<K extends keyof Operations> = Awaited<ReturnType<Operations[K]>>;
+/** The lanes of one model: a thread, and the model's handle there. */
+type Lane = { thread: Thread; handle: number };
 
 /** Starts an engine. Throws InputError where the folder is not a whole Qwen2.5-VL checkpoint. */
 export async function createLocalEngine(options: LocalOptions): Promise<Engine> {
-  const thread = startThread();
+  const threads = [startThread()];
   try {
-    const { handle, capabilities } = await thread.call('create', options);
-    return proxy(thread, handle, capabilities, true);
+    const first = await threads[0].call('create', options);
+    const lanes: Lane[] = [{ thread: threads[0], handle: first.handle }];
+    if (first.lanes > 1) {
+      const snapshot = await threads[0].call('snapshot', first.handle);
+      while (threads.length < first.lanes) {
+        const thread = startThread();
+        threads.push(thread);
+        lanes.push({ thread, handle: await thread.call('join', snapshot, options) });
+      }
+      await meet(lanes);
+    }
+    return proxy(lanes, first.capabilities, true);
   } catch (error) {
-    await thread.stop();
+    await Promise.all(threads.map((thread) => thread.stop()));
     throw error;
   }
 }
 
-interface Thread {
-  call<K extends keyof Operations>(operation: K, ...args: Parameters<Operations[K]>): Promise<Result<K>>;
-  /** The same for the operation that tells of itself while it runs. */
-  listen(
-    onToken: (drawn: DrawnToken) => void,
-    operation: 'sample',
-    ...args: Parameters<Operations['sample']>
-  ): Promise<Result<'sample'>>;
-  stop(): Promise<void>;
-  /** Whether it was stopped, or broke down; every call fails then. */
-  ended(): boolean;
+/** Shows every lane the gradients of all. */
+async function meet(lanes: readonly Lane[]): Promise<void> {
+  const gradients = await everywhere(lanes, ({ thread, handle }) => thread.call('gradients', handle));
+  await everywhere(lanes, ({ thread, handle }, lane) => thread.call('meet', handle, lane, gradients));
 }
 
-interface Waiting {
-  resolve: (value: unknown) => void;
-  reject: (error: Error) => void;
-  listener: ((event: never) => void) | null;
+/** Does the same on every lane at once. */
+function everywhere<T>(
+  lanes: readonly Lane[],
+  work: (lane: Lane, index: number) => Promise<T>,
+): Promise<T[]> {
+  return Promise.all(lanes.map(work));
 }
 
-function startThread(): Thread {
-  const entry = import.meta.url.endsWith('.ts') ? './worker-from-source.mjs' : './worker.js';
-  const worker = new Worker(new URL(entry, import.meta.url));
-  worker.unref();
-  const waiting = new Map<number, Waiting>();
-  let calls = 0;
-  let ended: Error | null = null;
-  const end = (error: Error) => {
-    ended ??= error;
-    for (const { reject } of waiting.values()) reject(ended);
-    waiting.clear();
-  };
-  worker.on('message', (reply: Reply) => {
-    const call = waiting.get(reply.id);
-    if ('event' in reply) {
-      call?.listener?.(reply.event as never);
-      return;
-    }
-    waiting.delete(reply.id);
-    if (waiting.size === 0) worker.unref();
-    if ('error' in reply) call?.reject(revive(reply.error));
-    else call?.resolve(reply.value);
-  });
-  worker.on('error', end);
-  worker.on('exit', (code) =>
-    end(new RunError(`the engine's thread ended (exit code ${code}); it may have run out of memory`)),
-  );
-  const send = <T>(listener: Waiting['listener'], operation: keyof Operations, args: unknown[]): Promise<T> =>
-    new Promise((resolve, reject) => {
-      if (ended) return reject(ended);
-      worker.ref();
-      waiting.set(++calls, { resolve: resolve as (value: unknown) => void, reject, listener });
-      worker.postMessage({ id: calls, operation, args, events: listener !== null } satisfies Call);
+function proxy(lanes: readonly Lane[], capabilities: Capabilities, ownsThreads: boolean): Engine {
+  /** Runs consecutive shares of `items` on the lanes; the results in the order of the items. */
+  const shared = async <T, R>(
+    items: readonly T[],
+    costs: readonly number[],
+    work: (lane: Lane, share: T[], from: number) => Promise<R[]>,
+  ): Promise<R[]> => {
+    const shares = deal(costs, lanes.length);
+    const results = await everywhere(lanes, (lane, i) => {
+      const [from, to] = shares[i];
+      return from < to || (i === 0 && items.length === 0)
+        ? work(lane, items.slice(from, to), from)
+        : Promise.resolve([]);
     });
-  return {
-    call: (operation, ...args) => send(null, operation, args),
-    listen: (onToken, operation, ...args) => send(onToken, operation, args),
-    stop: async () => {
-      end(new Error('this engine was disposed of'));
-      await worker.terminate();
-    },
-    ended: () => ended !== null,
+    return results.flat();
   };
-}
-
-function revive({ kind, message, stack, system }: Extract<Reply, { error: unknown }>['error']): Error {
-  if (kind === 'input') return new InputError(message);
-  if (kind === 'run') {
-    const cause = system && Object.assign(new Error(message), system);
-    return new RunError(message, { cause });
-  }
-  return Object.assign(new Error(message), { stack });
-}
-
-function proxy(thread: Thread, handle: number, capabilities: Capabilities, ownsThread: boolean): Engine {
+  const logprobs: Engine['logprobs'] = (sequences, options = {}) =>
+    shared(sequences, sequenceCosts(sequences), ({ thread, handle }, share) =>
+      thread.call('logprobs', handle, share, options),
+    );
   return {
     capabilities,
     sample: (prompts, { onToken, ...options }) =>
-      onToken
-        ? thread.listen(onToken, 'sample', handle, prompts, options)
-        : thread.call('sample', handle, prompts, options),
-    logprobs: (sequences, options = {}) => thread.call('logprobs', handle, sequences, options),
+      shared(
+        prompts,
+        prompts.map(() => 1),
+        ({ thread, handle }, share, from) => {
+          const keys = share.map((_, i) => options.keys?.[from + i] ?? from + i);
+          const args = [handle, share, { ...options, keys }] as const;
+          if (!onToken) return thread.call('sample', ...args);
+          return thread.listen(
+            (drawn) => onToken({ ...drawn, prompt: from + drawn.prompt }),
+            'sample',
+            ...args,
+          );
+        },
+      ),
+    logprobs,
     async backward(sequences, weights: Weights) {
-      if (typeof weights !== 'function') return thread.call('backward', handle, sequences, weights);
-      const scored = await thread.call('logprobs', handle, sequences, {});
-      return thread.call('backward', handle, sequences, weights(scored.map((s) => s.logprobs)));
+      const given =
+        typeof weights === 'function' ? weights((await logprobs(sequences)).map((s) => s.logprobs)) : weights;
+      if (given.length !== sequences.length)
+        throw new Error(`${sequences.length} sequences, but weights for ${given.length}`);
+      return shared(sequences, sequenceCosts(sequences), ({ thread, handle }, share, from) =>
+        thread.call('backward', handle, share, given.slice(from, from + share.length)),
+      );
     },
-    step: (options) => thread.call('step', handle, options),
+    async step(options) {
+      if (lanes.length === 1) return lanes[0].thread.call('step', lanes[0].handle, options);
+      return stepTogether(lanes, options);
+    },
     async reference() {
-      const made = await thread.call('reference', handle);
-      return proxy(thread, made.handle, made.capabilities, false);
+      const made = await everywhere(lanes, ({ thread, handle }) => thread.call('reference', handle));
+      const of = lanes.map(({ thread }, i) => ({ thread, handle: made[i].handle }));
+      return proxy(of, made[0].capabilities, false);
     },
-    save: (dir, { optimizer = false } = {}) => thread.call('save', handle, dir, optimizer),
-    load: (dir, { optimizer = false } = {}) => thread.call('load', handle, dir, optimizer),
+    save: (dir, { optimizer = false } = {}) => lanes[0].thread.call('save', lanes[0].handle, dir, optimizer),
+    async load(dir, { optimizer = false } = {}) {
+      const [{ thread, handle }, ...others] = lanes;
+      await thread.call('load', handle, dir, optimizer);
+      if (others.length === 0) return;
+      const snapshot = await thread.call('snapshot', handle);
+      await everywhere(others, (lane) => lane.thread.call('adoptAll', lane.handle, snapshot));
+    },
     async dispose() {
-      if (thread.ended()) return;
-      await thread.call('dispose', handle);
-      if (ownsThread) await thread.stop();
+      if (lanes.some(({ thread }) => thread.ended())) return;
+      await everywhere(lanes, ({ thread, handle }) => thread.call('dispose', handle));
+      if (ownsThreads) await everywhere(lanes, ({ thread }) => thread.stop());
     },
   };
+}
+
+/** One AdamW step: each lane adds up, and then moves, its own part of the parameters, and takes over the others'. */
+async function stepTogether(lanes: readonly Lane[], options: StepOptions): Promise<Result<'step'>> {
+  const squares = await everywhere(lanes, ({ thread, handle }) => thread.call('reduce', handle));
+  const gradNorm = Math.sqrt(squares.reduce((sum, square) => sum + square, 0));
+  const applied = Number.isFinite(gradNorm);
+  if (applied) {
+    await everywhere(lanes, ({ thread, handle }) => thread.call('move', handle, options, gradNorm));
+    await everywhere(lanes, ({ thread, handle }) => thread.call('adopt', handle));
+  }
+  await everywhere(lanes, ({ thread, handle }) => thread.call('clear', handle));
+  return { gradNorm, applied };
 }

@@ -1,8 +1,14 @@
 /** Index tensors that lay packed tokens out into attention groups and back (`models/qwen2-5-vl/attention.ts`). */
-import { type Feeds, float, int32 } from './sessions.ts';
+import { type Feeds, float, int32, int64 } from './sessions.ts';
 
 /** A masked score. Large enough to vanish in a float32 softmax, small enough to stay finite. */
 const MASKED = -1e30;
+
+/** Consecutive rows of a block: [first, first + count). */
+export interface Run {
+  first: number;
+  count: number;
+}
 
 export interface Grouping {
   /** Token numbers of each group, in order. */
@@ -13,8 +19,18 @@ export interface Grouping {
 }
 
 /** True where groups differ in length, so that some slots are padding. */
+/** A mask [length] for slots of which the first `filled` are real. */
+export function prefixMask(filled: number, length: number) {
+  return float(new Float32Array(length).fill(MASKED, filled), [length]);
+}
+
 export function isRagged(groups: ArrayLike<number>[]): boolean {
   return groups.some((g) => g.length !== groups[0].length);
+}
+
+/** The token numbers of a run. */
+export function tokensOf({ first, count }: Run): Int32Array {
+  return Int32Array.from({ length: count }, (_, i) => first + i);
 }
 
 /** Feeds named `name.query`, `name.queryInverse`, … for a graph of the given raggedness. */
@@ -23,7 +39,7 @@ export function layoutFeeds(
   { groups, heads, kvHeads, mask }: Grouping,
   ragged: boolean,
 ): Feeds {
-  const slots = groups.reduce((most, g) => Math.max(most, g.length), 0);
+  const slots = longest(groups);
   const shared = heads / kvHeads;
   const query = layRows(groups, slots, heads, kvHeads);
   const feeds: Feeds = {
@@ -42,6 +58,65 @@ export function layoutFeeds(
   return feeds;
 }
 
+/** A prompt's tokens, as rows of the block of prompts (none: a prompt of one token), and its answers' as rows of that of answers. */
+export interface PromptAndAnswers {
+  prompt: Run;
+  answers: Run[];
+}
+
+/** Feeds of `AnswerLayout` and, named `prompt.…`, of the prompts' attention to themselves. */
+export function answerFeeds(
+  all: readonly PromptAndAnswers[],
+  heads: number,
+  kvHeads: number,
+  ragged: boolean,
+): Feeds {
+  const shared = heads / kvHeads;
+  const prompts = all.map(({ prompt }) => tokensOf(prompt));
+  const answers = all.map(({ answers }) => answers.map(tokensOf));
+  const most = longest(answers);
+  const slots = longest(answers.flat());
+  const keys = longest(prompts);
+  // the padding answers of a prompt repeat its first
+  const filled = answers.flatMap((of) => Array.from({ length: most }, (_, i) => of[i] ?? of[0]));
+  const query = answerRows(filled, answers, most, slots, heads, kvHeads);
+  const key = answerRows(filled, answers, most, slots, kvHeads, kvHeads);
+  const promptKey = layRows(prompts, keys, kvHeads, kvHeads);
+  const feeds: Feeds = {
+    ...layoutFeeds(
+      'prompt',
+      { groups: prompts.filter((p) => p.length > 0), heads, kvHeads, mask: 'causal' },
+      ragged,
+    ),
+    'answer.query': int32(query.index, [all.length, kvHeads, most, shared * slots]),
+    'answer.queryInverse': int32(query.inverse),
+    'answer.key': int32(key.index, [all.length, kvHeads, most, slots]),
+    'answer.keyInverse': int32(key.inverse),
+    'answer.mask': causalMask(shared, slots),
+    'answer.promptKey': int32(promptKey.index, [all.length, kvHeads, keys]),
+    'answer.promptKeyInverse': int32(promptKey.inverse),
+    'answer.foldedShape': int64([all.length, kvHeads, most * shared * slots, slots]),
+    'answer.scoresShape': int64([all.length, kvHeads, most, shared * slots, slots]),
+    'answer.keySizes': int64([keys, slots]),
+  };
+  if (!ragged) return feeds;
+  feeds['answer.promptMask'] = keyMask(prompts, keys);
+  const real = new Float32Array(all.length * most * shared * slots);
+  answers.forEach((of, p) => {
+    of.forEach((tokens, s) => {
+      for (let r = 0; r < shared; r++) {
+        const start = ((p * most + s) * shared + r) * slots;
+        real.fill(1, start, start + tokens.length);
+      }
+    });
+  });
+  feeds['answer.real'] = float(real, [all.length, 1, most * shared * slots, 1]);
+  return feeds;
+}
+
+const longest = (lists: readonly { length: number }[]) =>
+  lists.reduce((most, l) => Math.max(most, l.length), 0);
+
 function layRows(groups: ArrayLike<number>[], slots: number, heads: number, kvHeads: number) {
   const shared = heads / kvHeads;
   const tokens = groups.reduce((sum, g) => sum + g.length, 0);
@@ -51,7 +126,8 @@ function layRows(groups: ArrayLike<number>[], slots: number, heads: number, kvHe
   for (const group of groups) {
     for (let head = 0; head < kvHeads * shared; head++) {
       for (let l = 0; l < slots; l++, slot++) {
-        const row = group[l < group.length ? l : 0] * heads + head;
+        const token = l < group.length ? group[l] : (group[0] ?? 0);
+        const row = token * heads + head;
         index[slot] = row;
         if (l < group.length) inverse[row] = slot;
       }
@@ -60,15 +136,45 @@ function layRows(groups: ArrayLike<number>[], slots: number, heads: number, kvHe
   return { index, inverse };
 }
 
+/** Slots [prompts, kvHeads, most, shared·slots] of answers; `filled` names the tokens of each of the prompts·most answers. */
+function answerRows(
+  filled: readonly Int32Array[],
+  answers: readonly Int32Array[][],
+  most: number,
+  slots: number,
+  heads: number,
+  kvHeads: number,
+) {
+  const shared = heads / kvHeads;
+  const tokens = answers.flat().reduce((sum, a) => sum + a.length, 0);
+  const index = new Int32Array(filled.length * heads * slots);
+  const inverse = new Int32Array(tokens * heads);
+  let slot = 0;
+  answers.forEach((of, p) => {
+    for (let kv = 0; kv < kvHeads; kv++) {
+      for (let s = 0; s < most; s++) {
+        const answer = filled[p * most + s];
+        for (let r = 0; r < shared; r++) {
+          for (let l = 0; l < slots; l++, slot++) {
+            const row = answer[l < answer.length ? l : 0] * heads + kv * shared + r;
+            index[slot] = row;
+            if (l < answer.length && s < of.length) inverse[row] = slot;
+          }
+        }
+      }
+    }
+  });
+  return { index, inverse };
+}
+
 function causalMask(shared: number, slots: number) {
   const mask = new Float32Array(shared * slots * slots);
-  for (let row = 0; row < shared * slots; row++) {
-    for (let key = (row % slots) + 1; key < slots; key++) mask[row * slots + key] = MASKED;
-  }
+  for (let row = 0; row < shared * slots; row++)
+    mask.fill(MASKED, row * slots + (row % slots) + 1, (row + 1) * slots);
   return float(mask, [shared * slots, slots]);
 }
 
-function keyMask(groups: ArrayLike<number>[], slots: number) {
+export function keyMask(groups: ArrayLike<number>[], slots: number) {
   const mask = new Float32Array(groups.length * slots);
   groups.forEach((g, i) => {
     mask.fill(MASKED, i * slots + g.length, (i + 1) * slots);

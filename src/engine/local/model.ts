@@ -1,54 +1,101 @@
 /** A model on this machine: parameters, packing and sessions; log-probabilities and gradients of packed batches. */
+
+import { loraParameters } from '../../models/lora/parameters.ts';
+import type { LoraLayer } from '../../models/lora/targets.ts';
 import type { Qwen25VlConfig } from '../../models/qwen2-5-vl/config.ts';
 import { parameters } from '../../models/qwen2-5-vl/parameters.ts';
 import type { ProcessorConfig } from '../../models/qwen2-5-vl/processor.ts';
 import type { LogprobOptions, Logprobs, Sequence } from '../types.ts';
 import {
   addRows,
+  type Group,
   newPacker,
-  type PackedPictures,
+  type Packed,
   type Packer,
-  packPictures,
-  packText,
-  type Row,
+  pack,
+  promptRow,
   requireTokens,
-  rowOf,
-  takeRows,
+  shareable,
 } from './batch.ts';
+import { memory } from './doctor/hardware.ts';
+import { activationBytes } from './memory.ts';
 import { type Feeds, float, gradientOf, int64, newSessions, run, type Sessions } from './sessions.ts';
-import { newStore, type ParameterStore, requireTrainable, view } from './store.ts';
+import {
+  newStore,
+  newTrainingState,
+  type ParameterStore,
+  requireTrainable,
+  type TrainingState,
+  view,
+} from './store.ts';
 
 export interface LocalModel {
   config: Qwen25VlConfig;
   processor: ProcessorConfig;
   packer: Packer;
+  /** All parameters of the architecture. */
+  base: ParameterStore;
+  /** Low-rank adapters of these layers stand beside frozen parameters; null: none. */
+  adapter: LoraLayer[] | null;
+  /** With adapters: the folder of the checkpoint they belong to. */
+  baseDir: string | null;
+  /** What is trained, where anything is: the adapters' matrices if there are any, else `base`. */
   store: ParameterStore;
   sessions: Sessions;
   /** Tokens computed at once; longer batches are cut into micro-batches. */
   tokenBudget: number;
+  /** Bytes of activations that a backward pass may keep; beyond, layers are computed twice. */
+  keep: number;
 }
 
-export interface ModelOptions {
+/** How a model is computed with. */
+export interface Computing {
   provider: string;
   threads: number;
   trainable: boolean;
   tokenBudget: number;
 }
 
-/** A model with all parameters zero: fill `store.weights` next. */
+export interface ModelOptions extends Computing {
+  adapter?: LoraLayer[] | null;
+  /** See `LocalModel`. */
+  baseDir?: string | null;
+  /** Frozen parameters to share with another model of this thread. */
+  base?: ParameterStore;
+  /** Where gradient and moments are kept, by default in memory of this thread's own. */
+  training?: (size: number) => TrainingState;
+  /** See `LocalModel`; by default a quarter of the machine's memory. */
+  keep?: number;
+}
+
+/** A model with all parameters zero: fill `base.weights`, and with adapters `store.weights`, next. */
 export function newModel(
   config: Qwen25VlConfig,
   processor: ProcessorConfig,
   options: ModelOptions,
 ): LocalModel {
-  const store = newStore(parameters(config), options.trainable);
+  const { adapter = null, provider, threads, tokenBudget } = options;
+  const training = options.trainable ? (options.training ?? newTrainingState) : null;
+  const base = options.base ?? newStore(parameters(config), adapter ? null : training);
+  const store = adapter ? newStore(loraParameters(adapter, config), training) : base;
+  const stores = adapter ? [base, store] : [base];
+  const blueprint = {
+    config,
+    shapes: new Map(stores.flatMap((of) => of.parameters.map((p) => [p.name, p.shape] as const))),
+    trained: new Set(training ? store.parameters.map((p) => p.name) : []),
+    adapters: new Map((adapter ?? []).map(({ weight, scale }) => [weight.replace(/\.weight$/, ''), scale])),
+  };
   return {
     config,
     processor,
     packer: newPacker(config, processor),
+    base,
+    adapter,
+    baseDir: options.baseDir ?? null,
     store,
-    sessions: newSessions(config, store, options.provider, options.threads),
-    tokenBudget: options.tokenBudget,
+    sessions: newSessions(blueprint, stores, provider, threads),
+    tokenBudget,
+    keep: options.keep ?? memory().total / 4,
   };
 }
 
@@ -62,25 +109,20 @@ export async function logprobs(
   if (!(temperature > 0)) throw new Error(`temperature ${temperature}: log p needs one above 0`);
   requireTokens(model.config, ids);
   const results: Logprobs[] = [];
-  for (const batch of microBatches(model, sequences)) {
-    const pass = await preparePass(model, batch);
-    const feeds = {
-      ...pass.feeds,
-      inverseTemperature: float(new Float32Array([1 / temperature]), []),
-    };
-    const scored = await run(model.sessions, 'score', pass.variant, feeds);
+  for (const groups of microBatches(model, sequences)) {
+    const pass = preparePass(model, groups, temperature);
+    const scored = await run(model.sessions, 'score', pass.packed.variant, pass.feeds);
     const perToken = split(scored.logprobs.data as Float32Array, pass.counts);
-    const extra =
-      options.candidates || options.entropy ? await candidates(model, pass, feeds, options) : null;
+    const extra = options.candidates || options.entropy ? await candidates(model, pass, options) : null;
     results.push(...perToken.map((row, i) => ({ logprobs: row, ...extra?.[i] })));
   }
   return results;
 }
 
-async function candidates(model: LocalModel, pass: Pass, feeds: Feeds, options: LogprobOptions) {
+async function candidates(model: LocalModel, pass: Pass, options: LogprobOptions) {
   const ids = options.candidates ?? [0];
-  const result = await run(model.sessions, 'candidates', pass.variant, {
-    ...feeds,
+  const result = await run(model.sessions, 'candidates', pass.packed.variant, {
+    ...pass.feeds,
     candidateIds: int64(ids),
   });
   const all = result.candidates.data as Float32Array;
@@ -109,20 +151,45 @@ export async function backward(
   requireTrainable(model.store);
   requireWeights(sequences, weights);
   const results: number[][] = [];
-  for (const batch of microBatches(model, sequences)) {
-    const pass = await preparePass(model, batch);
-    const flat = weights.slice(results.length, results.length + batch.length).flat();
-    const feeds = {
-      ...pass.feeds,
-      inverseTemperature: float(new Float32Array([1]), []),
-      weights: float(Float32Array.from(flat), [flat.length]),
-    };
-    const out = await run(model.sessions, 'train', pass.variant, feeds);
-    addGradients(model.store, out);
-    await backwardRows(model, pass, out.rowsGrad.data as Float32Array);
-    results.push(...split(out.logprobs.data as Float32Array, pass.counts));
+  for (const groups of microBatches(model, sequences)) {
+    const pass = preparePass(model, groups, 1);
+    const flat = weights.slice(results.length, results.length + pass.counts.length).flat();
+    const feeds = { ...pass.feeds, weights: float(Float32Array.from(flat), [flat.length]) };
+    results.push(...split(await gradientPass(model, pass, feeds), pass.counts));
   }
   return results;
+}
+
+/** Runs the training graph and adds its gradients up; returns log p. */
+async function gradientPass(model: LocalModel, { packed }: Pass, feeds: Feeds): Promise<Float32Array> {
+  const { store, sessions } = model;
+  const kept = activationBytes(model.config, packed.work, 'everything');
+  const out = await run(sessions, 'train', { ...packed.variant, recompute: kept > model.keep }, feeds);
+  for (const [output, { data }] of Object.entries(out)) {
+    const name = gradientOf(output);
+    if (name === null) continue;
+    const into = view(store, store.grads, name);
+    const from = data as Float32Array;
+    if (store.cleared) into.set(from);
+    else for (let i = 0; i < from.length; i++) into[i] += from[i];
+  }
+  store.cleared = false;
+  if (out.tokensGrad) addEmbeddings(model, packed, out.tokensGrad.data as Float32Array);
+  return out.logprobs.data as Float32Array;
+}
+
+/** Adds the gradient of the embedded tokens to that of the embeddings, in order of the tokens. */
+function addEmbeddings({ config, store }: LocalModel, { ids, featureAt }: Packed, grad: Float32Array): void {
+  const isPicture = new Set(featureAt);
+  const at = Array.from(ids.keys()).filter((i) => !isPicture.has(i));
+  const embedding = view(store, store.grads, 'model.embed_tokens.weight');
+  addRows(
+    embedding,
+    at.map((i) => ids[i]),
+    grad,
+    at,
+    config.text.hidden,
+  );
 }
 
 function requireWeights(sequences: Sequence[], weights: number[][]): void {
@@ -134,103 +201,50 @@ function requireWeights(sequences: Sequence[], weights: number[][]): void {
   });
 }
 
-/** From the gradient of the decoder's input rows to that of the embeddings and, through the vision tower, of its parameters. */
-async function backwardRows(model: LocalModel, pass: Pass, rowsGrad: Float32Array): Promise<void> {
-  const { config, store } = model;
-  const width = config.text.hidden;
-  const isPicture = new Set(pass.text.featureAt);
-  const tokens = Array.from(pass.text.ids.keys()).filter((i) => !isPicture.has(i));
-  const embedding = view(store, store.grads, 'model.embed_tokens.weight');
-  addRows(
-    embedding,
-    tokens.map((i) => pass.text.ids[i]),
-    rowsGrad,
-    tokens,
-    width,
-  );
-  if (!pass.pictures) return;
-  const featuresGrad = new Float32Array(pass.pictures.features * width);
-  addRows(featuresGrad, pass.text.featureRow, rowsGrad, pass.text.featureAt, width);
-  const feeds = {
-    ...pass.pictures.feeds,
-    featuresGrad: float(featuresGrad, [pass.pictures.features, width]),
-  };
-  const variant = { pictures: true, ragged: pass.pictures.ragged };
-  addGradients(store, await run(model.sessions, 'visionGrad', variant, feeds));
-}
-
-function addGradients(store: ParameterStore, outputs: Record<string, { data: unknown }>): void {
-  for (const [output, tensor] of Object.entries(outputs)) {
-    const name = gradientOf(output);
-    if (!name) continue;
-    const into = view(store, store.grads, name);
-    const grad = tensor.data as Float32Array;
-    for (let i = 0; i < grad.length; i++) into[i] += grad[i];
-  }
-}
-
-/** One forward pass' worth of sequences: packed text, pictures, and where the completion tokens stand. */
+/** One forward pass' worth of sequences. */
 interface Pass {
-  text: ReturnType<typeof packText>;
-  pictures: PackedPictures | null;
-  variant: { pictures: boolean; ragged: boolean };
+  packed: Packed;
   feeds: Feeds;
   /** Completion tokens of each sequence. */
   counts: number[];
 }
 
-async function preparePass(
-  model: LocalModel,
-  batch: { row: Row; completion: readonly number[] }[],
-): Promise<Pass> {
-  const rows = batch.map((b) => b.row);
-  const pictures = packPictures(model.packer, rows);
-  const text = packText(model.packer, rows, pictures, 1);
-  const counts = batch.map((b) => b.completion.length);
-  const targetAt = batch.flatMap(({ row, completion }, i) =>
-    completion.map((_, k) => text.starts[i] + row.ids.length - completion.length + k - 1),
-  );
+function preparePass(model: LocalModel, groups: readonly Group[], temperature: number): Pass {
+  const packed = pack(model.packer, groups);
+  const completions = groups.flatMap((g) => g.completions);
   const feeds: Feeds = {
-    ...text.feeds,
-    ...(await featureFeeds(model, pictures, text.featureRow)),
-    targetAt: int64(targetAt),
-    targets: int64(batch.flatMap((b) => b.completion)),
+    ...packed.feeds,
+    inverseTemperature: float(new Float32Array([1 / temperature]), []),
+    targets: int64(completions.flat()),
   };
-  return { text, pictures, variant: { pictures: pictures !== null, ragged: text.ragged }, feeds, counts };
+  return { packed, feeds, counts: completions.map((c) => c.length) };
 }
 
-/** The vision tower's features in the order in which `rows` uses them. */
-export async function featureFeeds(
-  model: LocalModel,
-  pictures: PackedPictures | null,
-  rows: number[],
-): Promise<Feeds> {
-  if (!pictures) return {};
-  const width = model.config.text.hidden;
-  const variant = { pictures: true, ragged: pictures.ragged };
-  const { features } = await run(model.sessions, 'vision', variant, pictures.feeds);
-  return { features: float(takeRows(features.data as Float32Array, rows, width), [rows.length, width]) };
-}
-
-/** Consecutive sequences whose tokens together stay within the budget (a longer one stands alone). */
-function* microBatches(
-  model: LocalModel,
-  sequences: Sequence[],
-): Generator<{ row: Row; completion: readonly number[] }[]> {
-  let batch: { row: Row; completion: readonly number[] }[] = [];
+/**
+ * Consecutive sequences whose tokens together stay within the budget (a longer one stands alone); those that follow one
+ * another with the same prompt share it.
+ */
+function* microBatches(model: LocalModel, sequences: Sequence[]): Generator<Group[]> {
+  let groups: Group[] = [];
   let tokens = 0;
   for (const { prompt, completion } of sequences) {
     if (completion.length === 0) throw new Error('a sequence without completion tokens cannot be scored');
-    const row = rowOf(model.packer, prompt, completion);
-    if (batch.length > 0 && tokens + row.ids.length > model.tokenBudget) {
-      yield batch;
-      batch = [];
-      tokens = 0;
+    requireTokens(model.config, completion);
+    const row = promptRow(model.packer, prompt, completion.length);
+    const last = groups.at(-1);
+    const shared = last?.row.key === row.key && shareable(row);
+    const more = completion.length + (shared ? 0 : row.ids.length);
+    if (groups.length > 0 && tokens + more > model.tokenBudget) {
+      yield groups;
+      groups = [{ row, completions: [completion] }];
+      tokens = row.ids.length + completion.length;
+      continue;
     }
-    batch.push({ row, completion });
-    tokens += row.ids.length;
+    if (shared) last.completions.push(completion);
+    else groups.push({ row, completions: [completion] });
+    tokens += more;
   }
-  if (batch.length > 0) yield batch;
+  if (groups.length > 0) yield groups;
 }
 
 function split(values: Float32Array, counts: readonly number[]): number[][] {

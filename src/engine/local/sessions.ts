@@ -1,14 +1,20 @@
 /** ONNX Runtime sessions of one model, made when first needed, and the call that runs one. */
 import * as ort from 'onnxruntime-node';
 import { InputError } from '../../errors.ts';
-import type { Qwen25VlConfig } from '../../models/qwen2-5-vl/config.ts';
-import { buildGraph, type EmittedGraph, GRAD, type GraphKind, type GraphVariant } from './graphs.ts';
+import {
+  type Blueprint,
+  buildGraph,
+  type EmittedGraph,
+  GRAD,
+  type GraphKind,
+  type GraphVariant,
+} from './graphs.ts';
 import { type ParameterStore, view } from './store.ts';
 
 export interface Sessions {
-  config: Qwen25VlConfig;
+  blueprint: Blueprint;
   options: ort.InferenceSession.SessionOptions;
-  /** Every parameter as a tensor over the store's weights. */
+  /** Every parameter as a tensor over its store's weights. */
   weights: Map<string, ort.Tensor>;
   made: Map<string, Promise<Session>>;
 }
@@ -21,8 +27,8 @@ interface Session {
 export type Feeds = Record<string, ort.Tensor>;
 
 export function newSessions(
-  config: Qwen25VlConfig,
-  store: ParameterStore,
+  blueprint: Blueprint,
+  stores: readonly ParameterStore[],
   provider: string,
   threads: number,
 ): Sessions {
@@ -35,29 +41,28 @@ export function newSessions(
     logSeverityLevel: 3,
   };
   const weights = new Map(
-    store.parameters.map(({ name, shape }) => [name, float(view(store, store.weights, name), shape)]),
+    stores.flatMap((store) =>
+      store.parameters.map(({ name, shape }) => [name, float(view(store, store.weights, name), shape)]),
+    ),
   );
-  return { config, options, weights, made: new Map() };
+  return { blueprint, options, weights, made: new Map() };
 }
 
-/** Runs one graph. Parameters are fed from the store; `into`: tensors that outputs are written to. */
+/** Runs one graph. Parameters are fed from their stores. Every output is copied by the runtime's binding: fetch few and small ones. */
 export async function run(
   sessions: Sessions,
   kind: GraphKind,
   variant: GraphVariant,
   feeds: Feeds,
-  into: (output: string) => ort.Tensor | null = () => null,
 ): Promise<Record<string, ort.Tensor>> {
   const { session, graph } = await sessionOf(sessions, kind, variant);
   const given: Feeds = {};
   for (const name of graph.inputs) given[name] = sessions.weights.get(name) ?? feeds[name];
-  const fetches: Record<string, ort.Tensor | null> = {};
-  for (const name of graph.outputs) fetches[name] = into(name);
-  return (await session.run(given, fetches)) as Record<string, ort.Tensor>;
+  return (await session.run(given)) as Record<string, ort.Tensor>;
 }
 
 function sessionOf(sessions: Sessions, kind: GraphKind, variant: GraphVariant): Promise<Session> {
-  const key = `${kind} ${variant.pictures} ${variant.ragged}`;
+  const key = `${kind} ${JSON.stringify(variant)}`;
   let session = sessions.made.get(key);
   if (!session) {
     session = makeSession(sessions, kind, variant);
@@ -67,7 +72,7 @@ function sessionOf(sessions: Sessions, kind: GraphKind, variant: GraphVariant): 
 }
 
 async function makeSession(sessions: Sessions, kind: GraphKind, variant: GraphVariant): Promise<Session> {
-  const graph = buildGraph(sessions.config, kind, variant);
+  const graph = buildGraph(sessions.blueprint, kind, variant);
   try {
     return { session: await ort.InferenceSession.create(graph.model, sessions.options), graph };
   } catch (error) {

@@ -1,6 +1,9 @@
 /**
  * Parameters, their accumulated gradient and the AdamW moments, each one flat float32 array with a view a tensor.
- * The views are what sessions are fed and write into, so nothing is copied between a step and the next run.
+ * Sessions are fed views of the weights, so nothing is copied between a step and the next run.
+ *
+ * Several lanes (`lanes.ts`) train one model: each has its own weights, since the runtime takes no shared memory, while
+ * gradients and moments are in memory that all lanes see.
  */
 import type { Parameter } from '../../models/qwen2-5-vl/parameters.ts';
 
@@ -10,14 +13,34 @@ export interface ParameterStore {
   grads: Float32Array;
   firstMoment: Float32Array;
   secondMoment: Float32Array;
+  /** Whether the gradient is all zero. */
+  cleared: boolean;
   /** Number of AdamW steps taken. */
   steps: number;
   /** Name → [from, to) in the flat arrays. */
   ranges: Map<string, [number, number]>;
 }
 
-/** `trainable: false` leaves out gradient and moments (frozen reference, judge, evaluation). */
-export function newStore(parameters: Parameter[], trainable: boolean): ParameterStore {
+/** Gradient and moments of a trained model. */
+export type TrainingState = Pick<ParameterStore, 'grads' | 'firstMoment' | 'secondMoment'>;
+
+/** All zero, in memory that other threads can be shown, or of this thread's own. */
+export function newTrainingState(size: number, shared = false): TrainingState {
+  const array = () => (shared ? new Float32Array(new SharedArrayBuffer(4 * size)) : new Float32Array(size));
+  return { grads: array(), firstMoment: array(), secondMoment: array() };
+}
+
+/** Forgets the accumulated gradient. */
+export function clearGradient(store: ParameterStore): void {
+  store.grads.fill(0);
+  store.cleared = true;
+}
+
+/** `training: null` leaves out gradient and moments (frozen reference, judge, evaluation). */
+export function newStore(
+  parameters: Parameter[],
+  training: ((size: number) => TrainingState) | null,
+): ParameterStore {
   const ranges = new Map<string, [number, number]>();
   let size = 0;
   for (const { name, shape } of parameters) {
@@ -25,13 +48,11 @@ export function newStore(parameters: Parameter[], trainable: boolean): Parameter
     ranges.set(name, [size, size + count]);
     size += count;
   }
-  const array = () => new Float32Array(trainable ? size : 0);
   return {
     parameters,
     weights: new Float32Array(size),
-    grads: array(),
-    firstMoment: array(),
-    secondMoment: array(),
+    ...(training?.(size) ?? newTrainingState(0)),
+    cleared: true,
     steps: 0,
     ranges,
   };
@@ -39,14 +60,20 @@ export function newStore(parameters: Parameter[], trainable: boolean): Parameter
 
 /** Drops the accumulated gradient and lets AdamW start afresh. */
 export function clearTraining(store: ParameterStore): void {
-  for (const array of [store.grads, store.firstMoment, store.secondMoment]) array.fill(0);
+  clearGradient(store);
+  store.firstMoment.fill(0);
+  store.secondMoment.fill(0);
   store.steps = 0;
+}
+
+/** Whether it has gradient and moments. */
+export function isTrained(store: ParameterStore): boolean {
+  return store.grads.length === store.weights.length;
 }
 
 /** Throws where a frozen model is asked to learn: a defect of the caller. */
 export function requireTrainable(store: ParameterStore): void {
-  if (store.grads.length !== store.weights.length)
-    throw new Error('this model is frozen: it has neither gradient nor optimizer');
+  if (!isTrained(store)) throw new Error('this model is frozen: it has neither gradient nor optimizer');
 }
 
 /** The part of a flat array that belongs to one parameter. */

@@ -1,5 +1,5 @@
 /**
- * Seconds and bytes of a large model's calls: counted from its configuration, at the speed a smaller model of the same
+ * Seconds of a large model's calls: counted from its configuration, at the speed a smaller model of the same
  * architecture reaches here. Kaplan et al. (arXiv 2001.08361): 2 operations a parameter and token forward, 4 backward;
  * what attention adds with a sequence's length is left out.
  */
@@ -58,7 +58,8 @@ export function sizesOf({ config }: Model) {
 
 const TOKENS = 128;
 const MANY_ROWS = 48;
-const ROWS_AT_ONCE = 128;
+/** Responses that are written at once. */
+export const ROWS_AT_ONCE = 128;
 
 /** Measures the yardstick on an engine and counts for `model` from there; `contention` as in `Meter`. */
 export async function countedMeter(model: Model, engine: Engine, contention: number): Promise<Meter> {
@@ -129,27 +130,6 @@ export async function countedMeter(model: Model, engine: Engine, contention: num
 }
 
 const READ_BYTES_A_SECOND = 5e8;
-
-/** Bytes of a model that learns (weights, gradient twice: summed up and of the last batch, two moments) or does not. */
-export function modelBytes(model: Model, trainable: boolean): number {
-  return 4 * sizesOf(model).all * (trainable ? 5 : 1);
-}
-
-/** Bytes of what lies between the layers while `tokens` are computed at once, `predicted` of them with their logits. */
-export function passBytes(
-  { config: { text } }: Model,
-  tokens: number,
-  longest: number,
-  predicted: number,
-): number {
-  const aLayer = 14 * text.hidden + 8 * text.intermediate + 4 * text.heads * longest;
-  return 4 * (tokens * text.layers * aLayer + 4 * predicted * text.vocabulary);
-}
-
-/** Bytes of the key/value cache of one batch of responses. */
-export function cacheBytes({ config: { text } }: Model, rows: number, slots: number): number {
-  return 4 * 2 * Math.min(rows, ROWS_AT_ONCE) * slots * text.layers * text.kvHeads * text.headDim;
-}
 
 /** A prompt's tokens with its pictures', and its pictures' patches. */
 export function lengthOf({ chunks }: Prompt, model: Model): { tokens: number; patches: number } {

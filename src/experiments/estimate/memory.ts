@@ -1,8 +1,9 @@
 /** Bytes that a run needs at its widest, when the main variant and a baseline are trained side by side. */
 import { readModelConfig } from '../../engine/local/checkpoint.ts';
+import { cacheBytes, modelBytes, passBytes } from '../../engine/local/memory.ts';
 import { asksForThinking } from '../../train/trust-grpo.ts';
 import type { Recipe } from '../recipe.ts';
-import { cacheBytes, lengthOf, type Model, modelBytes, passBytes } from './counted.ts';
+import { lengthOf, type Model, ROWS_AT_ONCE } from './counted.ts';
 import type { Shapes } from './shapes.ts';
 
 /** Node with the program and its libraries. */
@@ -26,27 +27,35 @@ export function measuredMemory(recipe: Recipe, shapes: Shapes): number {
 /** For a large one, from its configuration. */
 export async function countedMemory(recipe: Recipe, shapes: Shapes, model: Model): Promise<number> {
   const { rl, engine, eval: evaluation, judge } = recipe;
-  const lengths = shapes.questions.map((prompt) => lengthOf(prompt, model).tokens);
-  const prompt = lengths.reduce((most, length) => Math.max(most, length), 0);
+  const { config } = model;
+  const most = (of: 'tokens' | 'patches') =>
+    shapes.questions.reduce((largest, prompt) => Math.max(largest, lengthOf(prompt, model)[of]), 0);
+  const prompt = most('tokens');
   const longest = prompt + rl.max_tokens;
-  const tokens = Math.max(longest, Math.min(engine.token_budget, rl.prompts * rl.samples * longest));
-  const predicted = Math.ceil((tokens / longest) * rl.max_tokens);
-  const reference = rl.kl_beta > 0 ? modelBytes(model, false) : 0;
-  const learner =
-    modelBytes(model, true) +
-    reference +
-    Math.max(
-      passBytes(model, tokens, longest, predicted),
-      cacheBytes(model, rl.prompts * rl.samples, longest),
-    );
-  const asker = modelBytes(model, false) + cacheBytes(model, 120, prompt + evaluation.max_tokens);
+  const rows = rl.prompts * rl.samples;
+  const tokens = Math.max(longest, Math.min(engine.token_budget, rows * longest));
+  // responses to one question share its picture
+  const pictures = Math.ceil(tokens / longest / rl.samples);
+  const work = {
+    tokens,
+    longest,
+    scored: Math.ceil((tokens / longest) * rl.max_tokens),
+    patches: pictures * most('patches'),
+    largestPicture: most('patches'),
+  };
+  const cache = (asked: number, slots: number) => cacheBytes(config, Math.min(asked, ROWS_AT_ONCE), slots);
+  const loaded = modelBytes(config, 'everything');
+  const frozen = modelBytes(config, 'nothing');
+  const reference = rl.kl_beta > 0 ? frozen : 0;
+  const learner = reference + Math.max(passBytes(config, work, 'everything'), loaded + cache(rows, longest));
+  const asker = frozen + cache(120, prompt + evaluation.max_tokens);
   const judges = [recipe.variant, ...recipe.baselines].some(asksForThinking);
   const judging = !judges
     ? 0
     : typeof judge === 'object'
-      ? modelBytes(await readModelConfig(judge.model), false)
+      ? modelBytes((await readModelConfig(judge.model)).config, 'nothing')
       : judge === 'trm'
-        ? modelBytes(model, false)
+        ? frozen
         : 0;
   return BASE + learner + judging + (recipe.baselines.length > 0 ? learner : asker);
 }

@@ -158,7 +158,7 @@ export function parseConfig(text: string, file: string): Qwen25VlConfig {
       rmsNormEps: t.rms_norm_eps,
       ropeTheta: ropeOf.rope_theta ?? t.rope_theta ?? 1e6,
       mropeSection: ropeOf.mrope_section as [number, number, number],
-      tied: top.tie_word_embeddings ?? t.tie_word_embeddings ?? false,
+      tied: top.tie_word_embeddings || t.tie_word_embeddings || false,
       maxPositions: t.max_position_embeddings,
     },
     vision: {
@@ -283,14 +283,29 @@ export function configJson({ text, vision, tokens }: Qwen25VlConfig): Record<str
 }
 
 function refuseOtherModels(json: unknown, file: string): void {
-  const { model_type: type, architectures } = (json ?? {}) as Record<string, unknown>;
+  const { model_type: type, architectures, quantization_config, text_config } = (json ?? {}) as JsonObject;
+  const ours = `give a ${ARCHITECTURE} checkpoint`;
+  if (Array.isArray(architectures) && architectures.length > 0 && !architectures.includes(ARCHITECTURE))
+    throw new InputError(`${file}: architectures: ${bare(architectures[0])} is not supported; ${ours}`);
   if (typeof type !== 'string')
     throw new InputError(`${file}: has no model_type; not the config.json of a Hugging Face model`);
-  const other = Array.isArray(architectures) && !architectures.includes(ARCHITECTURE);
-  if (type !== MODEL_TYPE || other)
+  if (type !== MODEL_TYPE)
+    throw new InputError(`${file}: model_type: ${bare(type)} is not supported; ${ours}`);
+  const quantised =
+    quantization_config ?? (text_config as JsonObject | null | undefined)?.quantization_config;
+  if (quantised != null) {
+    const method = bare((quantised as JsonObject).quant_method ?? 'unnamed');
     throw new InputError(
-      `${file}: is of a ${quoted(type === MODEL_TYPE ? String((architectures as unknown[])[0]) : type)} model; this engine runs ${quoted(MODEL_TYPE)} (${ARCHITECTURE}) only`,
+      `${file}: quantization_config: weights quantised by ${method} are not supported; give the checkpoint they were made from, in bfloat16, float16 or float32`,
     );
+  }
+}
+
+type JsonObject = Record<string, unknown>;
+
+/** A name out of the file, quoted only where it is not a plain word. */
+function bare(name: unknown): string {
+  return /^[\w.-]{1,120}$/.test(String(name)) ? String(name) : quoted(String(name));
 }
 
 function compact(object: Record<string, unknown>): Record<string, unknown> {

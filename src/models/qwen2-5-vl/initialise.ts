@@ -21,29 +21,35 @@ export function initialise(config: Qwen25VlConfig, seed: number): Map<string, Fl
   );
 }
 
-/** One parameter's first values; they depend on its name, its size and the seed, on no other parameter. */
-export function initialValues(
-  { name, shape, role, fanIn }: Parameter,
-  config: Qwen25VlConfig,
-  seed: number,
-): Float32Array {
-  const count = elements(shape);
+/** What a parameter's first values are drawn from: N(0, scale²), the uniform distribution on ±scale, or all `scale`. */
+export interface FirstDraw {
+  from: 'normal' | 'uniform' | 'constant';
+  scale: number;
+}
+
+export function firstDraw({ role, fanIn }: Parameter, config: Qwen25VlConfig): FirstDraw {
   const spread = 1 / Math.sqrt(fanIn);
   switch (role) {
     case 'norm':
-      return new Float32Array(count).fill(1);
+      return { from: 'constant', scale: 1 };
     case 'bias':
-      return scale(symmetricUniforms(seed, name, count), spread);
+      return { from: 'uniform', scale: spread };
     case 'embedding':
-      return scale(normals(seed, name, count), 0.02);
+      return { from: 'normal', scale: 0.02 };
     case 'matrix':
-      return scale(normals(seed, name, count), spread);
+      return { from: 'normal', scale: spread };
     case 'output':
-      return scale(normals(seed, name, count), spread / Math.sqrt(2 * config.text.layers));
+      return { from: 'normal', scale: spread / Math.sqrt(2 * config.text.layers) };
   }
 }
 
-function scale(values: Float32Array, factor: number): Float32Array {
-  for (let i = 0; i < values.length; i++) values[i] *= factor;
+/** One parameter's first values; they depend on its name, its size and the seed, on no other parameter. */
+export function initialValues(parameter: Parameter, config: Qwen25VlConfig, seed: number): Float32Array {
+  const { name, shape } = parameter;
+  const { from, scale } = firstDraw(parameter, config);
+  const count = elements(shape);
+  if (from === 'constant') return new Float32Array(count).fill(scale);
+  const values = from === 'normal' ? normals(seed, name, count) : symmetricUniforms(seed, name, count);
+  for (let i = 0; i < values.length; i++) values[i] *= scale;
   return values;
 }

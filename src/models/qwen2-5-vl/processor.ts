@@ -163,6 +163,21 @@ export function smartResize(
   return rounded;
 }
 
+/** The patches a picture of this size is cut into. Throws InputError for one that cannot be brought to size. */
+export function pictureGrid(
+  width: number,
+  height: number,
+  config: ProcessorConfig,
+): { gridH: number; gridW: number } {
+  const factor = config.patch * config.merge;
+  if (!config.resize && (width % factor !== 0 || height % factor !== 0))
+    throw new InputError(
+      `a picture of ${width}×${height} pixels: sides must be multiples of ${factor} where do_resize is false`,
+    );
+  const to = config.resize ? smartResize(width, height, config) : { width, height };
+  return { gridH: to.height / config.patch, gridW: to.width / config.patch };
+}
+
 /**
  * `rgb` (row-major height×width×3) as normalised patches. Order: merge blocks row by row, inside a block its
  * patches row by row; a patch is (channel, row, column).
@@ -177,15 +192,9 @@ export function preprocess(
   if (width < 1 || height < 1 || rgb.length !== width * height * 3)
     throw new RangeError(`${rgb.length} bytes are not an RGB picture of ${width}×${height}`);
   const { patch, merge } = config;
-  const factor = patch * merge;
-  if (!config.resize && (width % factor !== 0 || height % factor !== 0))
-    throw new InputError(
-      `a picture of ${width}×${height} pixels: sides must be multiples of ${factor} where do_resize is false`,
-    );
-  const to = config.resize ? smartResize(width, height, config) : { width, height };
+  const { gridH, gridW } = pictureGrid(width, height, config);
+  const to = { width: gridW * patch, height: gridH * patch };
   const resized = resizeBicubic(rgb, width, height, to.width, to.height);
-  const gridH = to.height / patch;
-  const gridW = to.width / patch;
   const [red, green, blue] = [0, 1, 2].map((c) => normalised(config.mean[c], config.std[c]));
   const plane = patch * patch;
   const patches = new Float32Array(gridH * gridW * 3 * plane);

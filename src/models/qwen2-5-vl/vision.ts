@@ -3,11 +3,13 @@
  * rotary positions, 2×2 merger. Follows modeling_qwen2_5_vl.py of Hugging Face transformers, except that patches stay
  * in the processor's order and windows are laid out per block, instead of reordering all patches once.
  */
-import { add, gelu, linear, mul, reduceSum, reshape, rmsNorm, rotary, silu, split } from '../../graph/ops.ts';
+import { add, gelu, linear, reduceSum, reshape, rmsNorm, rotary, split, swiglu } from '../../graph/ops.ts';
+import { recomputed } from '../../graph/recompute.ts';
 import type { Value } from '../../graph/tensor.ts';
 import { type GroupLayout, groupAttention } from './attention.ts';
 import type { Qwen25VlConfig } from './config.ts';
-import type { Parameters, RotaryRows } from './text.ts';
+import { type Network, project } from './network.ts';
+import type { RotaryRows } from './text.ts';
 
 /** transformers fixes this whatever the config says. */
 const RMS_EPS = 1e-6;
@@ -18,35 +20,40 @@ const RMS_EPS = 1e-6;
  */
 export function visionTower(
   config: Qwen25VlConfig,
-  parameters: Parameters,
+  network: Network,
   patches: Value,
   rows: RotaryRows,
   layouts: { windows: GroupLayout; pictures: GroupLayout },
 ): Value {
-  const { depth, hidden, heads, merge, fullAttentionBlocks } = config.vision;
-  const linearWithBias = (name: string, y: Value) =>
-    linear(y, parameters(`${name}.weight`), parameters(`${name}.bias`));
-  let x = linear(patches, patchMatrix(config, parameters('visual.patch_embed.proj.weight')));
+  const { depth, hidden, merge, fullAttentionBlocks } = config.vision;
+  let x = linear(patches, patchMatrix(config, network.parameter('visual.patch_embed.proj.weight')));
   for (let block = 0; block < depth; block++) {
-    const name = `visual.blocks.${block}`;
-    const y = rmsNorm(x, parameters(`${name}.norm1.weight`), RMS_EPS);
-    const [q, k, v] = split(linearWithBias(`${name}.attn.qkv`, y), [hidden, hidden, hidden], 1);
     const layout = fullAttentionBlocks.includes(block) ? layouts.pictures : layouts.windows;
-    const turn = (t: Value) => rotary(t, rows.cos, rows.sin);
-    x = add(
-      x,
-      linearWithBias(`${name}.attn.proj`, groupAttention(turn(q), turn(k), v, hidden / heads, layout)),
-    );
-    const z = rmsNorm(x, parameters(`${name}.norm2.weight`), RMS_EPS);
-    const gated = mul(
-      silu(linearWithBias(`${name}.mlp.gate_proj`, z)),
-      linearWithBias(`${name}.mlp.up_proj`, z),
-    );
-    x = add(x, linearWithBias(`${name}.mlp.down_proj`, gated));
+    const build = (given: Value) => visionBlock(config, network, given, rows, layout, block);
+    x = network.recompute ? recomputed(x, build) : build(x);
   }
-  const normal = rmsNorm(x, parameters('visual.merger.ln_q.weight'), RMS_EPS);
+  const normal = rmsNorm(x, network.parameter('visual.merger.ln_q.weight'), RMS_EPS);
   const merged = reshape(normal, ['pictureTokens', hidden * merge * merge]);
-  return linearWithBias('visual.merger.mlp.2', gelu(linearWithBias('visual.merger.mlp.0', merged)));
+  return project(network, 'visual.merger.mlp.2', gelu(project(network, 'visual.merger.mlp.0', merged)));
+}
+
+function visionBlock(
+  { vision: { hidden, heads } }: Qwen25VlConfig,
+  network: Network,
+  x: Value,
+  rows: RotaryRows,
+  layout: GroupLayout,
+  block: number,
+): Value {
+  const at = `visual.blocks.${block}`;
+  const y = rmsNorm(x, network.parameter(`${at}.norm1.weight`), RMS_EPS);
+  const [q, k, v] = split(project(network, `${at}.attn.qkv`, y), [hidden, hidden, hidden], 1);
+  const turn = (t: Value) => rotary(t, rows.cos, rows.sin);
+  const mixed = groupAttention(turn(q), turn(k), v, hidden / heads, layout);
+  const attended = add(x, project(network, `${at}.attn.proj`, mixed));
+  const z = rmsNorm(attended, network.parameter(`${at}.norm2.weight`), RMS_EPS);
+  const gated = swiglu(project(network, `${at}.mlp.gate_proj`, z), project(network, `${at}.mlp.up_proj`, z));
+  return add(attended, project(network, `${at}.mlp.down_proj`, gated));
 }
 
 /** [hidden, channels, planes, patch, patch] → [hidden, channels·patch²], summed over the temporal planes. */
