@@ -1,4 +1,5 @@
 /** What a running experiment is given by whoever started it, and what every stage makes of it. */
+import { isAdapterFolder } from '../engine/local/adapter.ts';
 import { createLocalEngine } from '../engine/local/index.ts';
 import type { Engine } from '../engine/types.ts';
 import { Interrupted } from '../errors.ts';
@@ -68,11 +69,24 @@ export function stageOf(
   };
 }
 
+/**
+ * What of a model is trained: nothing, all of it, or what the recipe says, which is adapters where it has `lora` or the
+ * folder holds some.
+ */
+export type Trained = 'nothing' | 'everything' | 'by recipe';
+
 /** The engine a recipe asks for, with the model of a folder. */
-export function engineOf({ engine }: Recipe, dir: string, trainable: boolean): Promise<Engine> {
+export async function engineOf(
+  { recipe, seed }: Pick<SeedRun, 'recipe' | 'seed'>,
+  dir: string,
+  trained: Trained,
+): Promise<Engine> {
+  const { engine, lora } = recipe;
+  const adapted = trained === 'by recipe' && lora !== null && !(await isAdapterFolder(dir));
   return createLocalEngine({
     source: { dir },
-    trainable,
+    adapter: adapted ? { ...lora, seed } : null,
+    trainable: trained !== 'nothing',
     provider: engine.provider === 'auto' ? 'cpu' : engine.provider,
     threads: engine.threads,
     tokenBudget: engine.token_budget,
