@@ -69,17 +69,21 @@ export function stageOf(
   };
 }
 
+/** Chains of stages that run side by side (`run-seed.ts`), each with an engine. */
+export const CHAINS = 2;
+
 /**
  * What of a model is trained: nothing, all of it, or what the recipe says, which is adapters where it has `lora` or the
  * folder holds some.
  */
 export type Trained = 'nothing' | 'everything' | 'by recipe';
 
-/** The engine a recipe asks for, with the model of a folder. */
+/** The engine a recipe asks for, with the model of a folder; a stage that runs alone gets the threads of all. */
 export async function engineOf(
   { recipe, seed }: Pick<SeedRun, 'recipe' | 'seed'>,
   dir: string,
   trained: Trained,
+  alone = false,
 ): Promise<Engine> {
   const { engine, lora } = recipe;
   const adapted = trained === 'by recipe' && lora !== null && !(await isAdapterFolder(dir));
@@ -88,7 +92,7 @@ export async function engineOf(
     adapter: adapted ? { ...lora, seed } : null,
     trainable: trained !== 'nothing',
     provider: engine.provider === 'auto' ? 'cpu' : engine.provider,
-    threads: engine.threads,
+    threads: engine.threads * (alone ? CHAINS : 1),
     tokenBudget: engine.token_budget,
   });
 }

@@ -10,6 +10,7 @@ import {
   passBytes,
 } from '../../engine/local/memory.ts';
 import { asksForThinking } from '../../train/trust-grpo.ts';
+import { CHAINS } from '../context.ts';
 import type { Recipe } from '../recipe.ts';
 import { lengthOf, type Model, ROWS_AT_ONCE } from './counted.ts';
 import type { Shapes } from './shapes.ts';
@@ -53,7 +54,9 @@ export async function countedMemory(
       : judge === 'trm'
         ? frozenBytes(model, learning.trm)
         : 0;
-  const coldStart = recipe.model === null ? learner('everything') : 0;
+  const { threads, ...engine } = recipe.engine;
+  const alone = { ...recipe, engine: { ...engine, threads: CHAINS * threads } };
+  const coldStart = recipe.model === null ? learnerBytes(alone, shapes, model, 'everything') : 0;
   const trm = judges && judge === 'trm' ? learner(learning.trm) : 0;
   const beside = baselines.length > 0 ? learner(learning.policy) : asker;
   return BASE + Math.max(coldStart, Math.max(trm, learner(learning.policy) + judging) + beside);
