@@ -79,7 +79,7 @@ const lora = z.strictObject({
   alpha: z.number().positive().default(32),
   /** PEFT's target_modules: endings of module names, a regular expression of whole names, or all-linear. */
   targets: z
-    .union([z.string().min(1), z.array(z.string().min(1)).min(1)], {
+    .union([z.string().min(1), z.array(z.string().min(1)).min(1, 'names no module')], {
       error: 'must be a list of endings of module names, a regular expression of whole names, or all-linear',
     })
     .default(LANGUAGE_MODEL),

@@ -7,7 +7,7 @@ import { type Learning, modelBytes } from './memory.ts';
 const COPIES = 2 * 2 ** 30;
 
 /** Lanes for `threads` threads: as many as copies of `bytes` fit, each with an equal number of the runtime's threads. */
-function laneCount(threads: number, bytes: number): number {
+export function laneCount(threads: number, bytes: number): number {
   let lanes = Math.max(1, Math.min(threads, Math.floor(COPIES / bytes)));
   while (threads % lanes > 0) lanes--;
   return lanes;
