@@ -20,13 +20,27 @@ export function notNegative(flag: string, text: string): number {
   return value;
 }
 
-/** The folder of `--model`. Throws InputError for a URL, and for what is no model folder. */
+/** Of commands that ask a checkpoint. */
+export const ADAPTER = [
+  '--adapter <dir>',
+  'a LoRA adapter in the format of PEFT, beside the weights of --model',
+] as const;
+
+/**
+ * The folder of `--model`: a whole checkpoint, or adapters that name the one they belong to, as runs with LoRA save them.
+ * Throws InputError for a URL, and for what is neither.
+ */
 export function modelFolder(model: string): string {
   const wrong = (what: string) => new InputError(`--model ${model}: ${what}`);
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(model))
     throw wrong('models behind a URL cannot be asked yet; give the folder of a checkpoint');
   const has = (name: string) => existsSync(join(model, name));
   if (!has('.')) throw wrong('no such folder');
+  const whole = has('model.safetensors') || has('model.safetensors.index.json');
+  if (has('adapter_config.json') && !whole && !(has('config.json') && has('tokenizer.json')))
+    throw wrong(
+      'is an adapter without the model it belongs to; give its base as --model and this folder as --adapter',
+    );
   if (has('config.json')) return model;
   throw wrong(
     has('checkpoints')

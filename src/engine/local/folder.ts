@@ -12,8 +12,8 @@ import { initialise } from '../../models/qwen2-5-vl/initialise.ts';
 import { smallPictureProcessor } from '../../models/qwen2-5-vl/processor.ts';
 import { baseOf, isAdapterFolder, readAdapter, readAdapterLayers, writeAdapter } from './adapter.ts';
 import { readModelConfig, readWeights, writeConfig, writeModel } from './checkpoint.ts';
-import { laneCount } from './deal.ts';
-import { type Learning, modelBytes, requireLoadable } from './memory.ts';
+import { lanesOf } from './deal.ts';
+import { type Learning, requireLoadable } from './memory.ts';
 import { type Computing, type LocalModel, newModel } from './model.ts';
 import { newTrainingState, view } from './store.ts';
 
@@ -46,9 +46,7 @@ export async function openModel(
   const adapter = adapters && (await layersOf(adapters, config));
   const learning = learningOf(config, adapter, computing.trainable);
   requireLoadable('dir' in from ? from.dir : 'the model', config, learning);
-  // a trained model's lanes have the weights, and the gradient in two copies
-  const copy = modelBytes(config, 'nothing') * (learning === 'everything' ? 3 : 1);
-  const lanes = laneCount(computing.threads, copy);
+  const lanes = lanesOf(config, learning, computing.threads);
   const threads = Math.floor(computing.threads / lanes);
   const training = (size: number) => newTrainingState(size, lanes > 1);
   const baseDir = adapter && 'dir' in from ? resolve(from.dir) : null;
