@@ -15,6 +15,7 @@
  * scored, and a prompt that several sequences share is there once.
  */
 import { gradients } from '../../graph/gradient.ts';
+import type { Lowering } from '../../graph/lower.ts';
 import { emit, usedInputs } from '../../graph/onnx.ts';
 import {
   exp,
@@ -84,7 +85,13 @@ export interface EmittedGraph {
 /** Prefix of the outputs that hold a parameter's gradient. */
 export const GRAD = 'grad:';
 
-export function buildGraph(blueprint: Blueprint, kind: GraphKind, variant: GraphVariant): EmittedGraph {
+/** `lowering`: operators to write as others, where a provider lacks them. */
+export function buildGraph(
+  blueprint: Blueprint,
+  kind: GraphKind,
+  variant: GraphVariant,
+  lowering: Lowering = {},
+): EmittedGraph {
   const graph = newGraph();
   const declared = new Map<string, Value>();
   const network: Network = {
@@ -102,7 +109,11 @@ export function buildGraph(blueprint: Blueprint, kind: GraphKind, variant: Graph
     recompute: variant.recompute,
   };
   const outputs = BUILD[kind]({ graph, config: blueprint.config, network, declared, blueprint, variant });
-  return { model: emit(graph, outputs), inputs: usedInputs(graph, outputs), outputs: Object.keys(outputs) };
+  return {
+    model: emit(graph, outputs, lowering),
+    inputs: usedInputs(graph, outputs),
+    outputs: Object.keys(outputs),
+  };
 }
 
 interface Building {

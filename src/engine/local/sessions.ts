@@ -1,6 +1,7 @@
 /** ONNX Runtime sessions of one model, made when first needed, and the call that runs one. */
 import * as ort from 'onnxruntime-node';
 import { InputError } from '../../errors.ts';
+import { WEBGPU } from '../../graph/lower.ts';
 import {
   type Blueprint,
   buildGraph,
@@ -72,7 +73,8 @@ function sessionOf(sessions: Sessions, kind: GraphKind, variant: GraphVariant): 
 }
 
 async function makeSession(sessions: Sessions, kind: GraphKind, variant: GraphVariant): Promise<Session> {
-  const graph = buildGraph(sessions.blueprint, kind, variant);
+  const lowering = sessions.options.executionProviders![0] === 'webgpu' ? WEBGPU : {};
+  const graph = buildGraph(sessions.blueprint, kind, variant, lowering);
   try {
     return { session: await ort.InferenceSession.create(graph.model, sessions.options), graph };
   } catch (error) {
