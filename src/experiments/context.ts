@@ -68,13 +68,21 @@ export function stageOf(
   };
 }
 
-/** The engine a recipe asks for, with the model of a folder. */
-export function engineOf({ engine }: Recipe, dir: string, trainable: boolean): Promise<Engine> {
+/** Chains of stages that run side by side (`run-seed.ts`), each with an engine. */
+const CHAINS = 2;
+
+/** The engine a recipe asks for, with the model of a folder; a stage that runs alone gets the threads of all. */
+export function engineOf(
+  { engine }: Recipe,
+  dir: string,
+  trainable: boolean,
+  alone = false,
+): Promise<Engine> {
   return createLocalEngine({
     source: { dir },
     trainable,
     provider: engine.provider === 'auto' ? 'cpu' : engine.provider,
-    threads: engine.threads,
+    threads: engine.threads * (alone ? CHAINS : 1),
     tokenBudget: engine.token_budget,
   });
 }

@@ -3,8 +3,9 @@
  * Matrices are widened to float32 on reading and saved as float32.
  */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { InputError } from '../../errors.ts';
+import { parseJson, quoted } from '../../models/json.ts';
 import { type AdapterConfig, parseAdapterConfig } from '../../models/lora/config.ts';
 import { checkLoraTensors, loraParameters, namingOf, storedLoraName } from '../../models/lora/parameters.ts';
 import { adaptedLayers, adapterConfigJson, type LoraLayer } from '../../models/lora/targets.ts';
@@ -16,7 +17,7 @@ import {
   refuseWithoutFloats,
 } from '../../models/safetensors.ts';
 import { pretty, writeInto } from './checkpoint.ts';
-import { exists, openTensorFile } from './tensor-files.ts';
+import { exists, INDEX, WEIGHTS as MODEL_WEIGHTS, openTensorFile } from './tensor-files.ts';
 
 const CONFIG = 'adapter_config.json';
 const WEIGHTS = 'adapter_model.safetensors';
@@ -34,6 +35,27 @@ export async function readAdapterConfig(dir: string): Promise<AdapterConfig> {
     );
   });
   return parseAdapterConfig(text, file);
+}
+
+/**
+ * The base model's folder that an adapter folder names, sought from the working directory and from the adapter's own
+ * folder. Throws InputError where it is not there.
+ */
+export async function baseOf(dir: string): Promise<string> {
+  const file = join(dir, CONFIG);
+  const named = (parseJson(await readFile(file, 'utf8'), file) as Record<string, unknown> | null)
+    ?.base_model_name_or_path;
+  const tried = typeof named === 'string' && named !== '' ? [resolve(named), resolve(dir, named)] : [];
+  for (const folder of tried) if (await exists(join(folder, 'config.json'))) return folder;
+  throw new InputError(
+    `${file}: base_model_name_or_path ${quoted(String(named))} is no model folder here; give the base as the model and ${dir} as its adapter`,
+  );
+}
+
+/** Whether a folder holds an adapter and no weights of its own. */
+export async function isAdapterFolder(dir: string): Promise<boolean> {
+  if (!(await exists(join(dir, CONFIG)))) return false;
+  return !(await exists(join(dir, MODEL_WEIGHTS))) && !(await exists(join(dir, INDEX)));
 }
 
 /**

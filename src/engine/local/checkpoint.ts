@@ -116,11 +116,22 @@ export async function writeModel(
   ]);
   // either would be read in place of the other
   await rm(join(dir, shards.size === 1 ? INDEX : WEIGHTS), { force: true }).catch(() => {});
+  await writeConfig(dir, config, processor);
+  await writeInto(dir, {
+    ...Object.fromEntries(held),
+    ...(shards.size === 1 ? {} : { [INDEX]: pretty(checkpointIndex(shards)) }),
+  });
+}
+
+/** Writes what a model is, without weights, into `dir` (made if need be). Throws RunError. */
+export async function writeConfig(
+  dir: string,
+  config: Qwen25VlConfig,
+  processor: ProcessorConfig,
+): Promise<void> {
   await writeInto(dir, {
     'config.json': pretty(configJson(config)),
     [PROCESSORS[0]]: pretty(processorJson(processor)),
-    ...Object.fromEntries(held),
-    ...(shards.size === 1 ? {} : { [INDEX]: pretty(checkpointIndex(shards)) }),
   });
 }
 

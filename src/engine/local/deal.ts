@@ -1,16 +1,12 @@
 /** How many lanes a model gets, and how a batch is dealt out to them: consecutive shares of about equal cost. */
-import type { Qwen25VlConfig } from '../../models/qwen2-5-vl/config.ts';
-import { parameters } from '../../models/qwen2-5-vl/parameters.ts';
 import type { Prompt, Sequence } from '../types.ts';
 
 /** What all copies of weights and gradients may take together, bytes. */
 const COPIES = 2 * 2 ** 30;
 
-/** Lanes for `threads` threads: as many as copies of the model fit, each with an equal number of the runtime's threads. */
-export function laneCount(threads: number, config: Qwen25VlConfig, trainable: boolean): number {
-  const size = parameters(config).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
-  const copy = 4 * size * (trainable ? 3 : 1);
-  let lanes = Math.max(1, Math.min(threads, Math.floor(COPIES / copy)));
+/** Lanes for `threads` threads: as many as copies of `bytes` fit, each with an equal number of the runtime's threads. */
+export function laneCount(threads: number, bytes: number): number {
+  let lanes = Math.max(1, Math.min(threads, Math.floor(COPIES / bytes)));
   while (threads % lanes > 0) lanes--;
   return lanes;
 }

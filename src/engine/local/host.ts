@@ -3,9 +3,6 @@
  * One host serves a trainable model and its frozen references.
  */
 
-import type { Qwen25VlConfig } from '../../models/qwen2-5-vl/config.ts';
-import { initialise } from '../../models/qwen2-5-vl/initialise.ts';
-import { smallPictureProcessor } from '../../models/qwen2-5-vl/processor.ts';
 import type {
   Capabilities,
   DrawnToken,
@@ -16,24 +13,23 @@ import type {
   StepOptions,
 } from '../types.ts';
 import { adamWStep } from './adamw.ts';
-import { readModelConfig, readOptimizer, readWeights, writeModel, writeOptimizer } from './checkpoint.ts';
-import { laneCount } from './deal.ts';
+import { readOptimizer, writeOptimizer } from './checkpoint.ts';
 import { sample } from './decode.ts';
+import { type AdapterSource, loadModel, type ModelSource, openModel, saveModel } from './folder.ts';
 import * as lane from './lane.ts';
-import { backward, type LocalModel, logprobs, newModel } from './model.ts';
+import { backward, type Computing, type LocalModel, logprobs, newModel } from './model.ts';
 import { releaseSessions } from './sessions.ts';
-import { clearGradient, clearTraining, newTrainingState, view } from './store.ts';
-
-/** Where a model comes from: a Hugging Face folder, or random initialisation. */
-export type ModelSource = { dir: string } | { config: Qwen25VlConfig; seed: number };
+import { clearGradient, clearTraining, isTrained } from './store.ts';
 
 export interface LocalOptions {
   source: ModelSource;
+  /** Low-rank adapters beside frozen weights: those of a PEFT folder, or new ones. By default those of the source's folder, if it is one of adapters. */
+  adapter?: AdapterSource | null;
   /** Without gradient and optimizer memory when false. */
   trainable: boolean;
   provider: string;
   threads: number;
-  /** Tokens computed at once. */
+  /** Tokens computed at once in each lane. */
   tokenBudget: number;
 }
 
@@ -51,26 +47,13 @@ function modelOf(handle: number): LocalModel {
  * last argument is the worker's own, what it is given becomes an event of the call.
  */
 export const OPERATIONS = {
-  async create({ source, ...options }: LocalOptions) {
-    const read =
-      'dir' in source
-        ? await readModelConfig(source.dir)
-        : { config: source.config, processor: smallPictureProcessor(source.config) };
-    const lanes = laneCount(options.threads, read.config, options.trainable);
-    const model = newModel(read.config, read.processor, {
-      ...options,
-      threads: Math.floor(options.threads / lanes),
-      training: (size) => newTrainingState(size, lanes > 1),
-    });
-    if ('dir' in source) await readWeights(source.dir, read.config, model.store);
-    else
-      for (const [name, { data }] of initialise(read.config, source.seed))
-        view(model.store, model.store.weights, name).set(data);
+  async create({ source, adapter, ...options }: LocalOptions) {
+    const { model, lanes } = await openModel(source, adapter ?? null, options);
     return { ...keep(model, options), lanes };
   },
   /** Another lane of the model that `snapshot` shows. */
-  async join(snapshot: lane.Snapshot, options: Omit<LocalOptions, 'source'>): Promise<number> {
-    return keep(lane.join(snapshot, options), options).handle;
+  async join(snapshot: lane.Snapshot, computing: Computing): Promise<number> {
+    return keep(lane.join(snapshot, computing), computing).handle;
   },
   async snapshot(handle: number) {
     return lane.snapshot(modelOf(handle));
@@ -105,8 +88,10 @@ export const OPERATIONS = {
       trainable: false,
       tokenBudget: from.tokenBudget,
     };
-    const model = newModel(from.config, from.processor, options);
-    model.store.weights.set(from.store.weights);
+    // what is frozen is shared
+    const shared = from.adapter || !isTrained(from.store) ? { base: from.base } : {};
+    const model = newModel(from.config, from.processor, { ...options, ...shared, adapter: from.adapter });
+    if (model.store !== from.base) model.store.weights.set(from.store.weights);
     return keep(model, options);
   },
   sample: (
@@ -123,15 +108,15 @@ export const OPERATIONS = {
     return adamWStep(modelOf(handle).store, options);
   },
   async save(handle: number, dir: string, optimizer: boolean) {
-    const { config, processor, store } = modelOf(handle);
-    await writeModel(dir, config, processor, store);
-    if (optimizer) await writeOptimizer(`${dir}/trainer`, store);
+    const model = modelOf(handle);
+    await saveModel(model, dir);
+    if (optimizer) await writeOptimizer(`${dir}/trainer`, model.store);
   },
   async load(handle: number, dir: string, optimizer: boolean) {
-    const { config, store } = modelOf(handle);
-    await readWeights(dir, config, store);
-    clearTraining(store);
-    if (optimizer) await readOptimizer(`${dir}/trainer`, store);
+    const model = modelOf(handle);
+    await loadModel(model, dir);
+    clearTraining(model.store);
+    if (optimizer) await readOptimizer(`${dir}/trainer`, model.store);
   },
   async dispose(handle: number) {
     const model = models.get(handle);
@@ -147,7 +132,7 @@ function keep(model: LocalModel, options: { provider: string; threads: number; t
     provider: options.provider,
     threads: options.threads,
     train: options.trainable,
-    parameters: model.store.weights.length,
+    parameters: model.base.weights.length + (model.adapter ? model.store.weights.length : 0),
     contextLength: model.config.text.maxPositions,
     vocabulary: model.config.text.vocabulary,
   };

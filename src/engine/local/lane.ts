@@ -2,43 +2,63 @@
  * What a lane does for a model that several lanes train together: each adds up and moves its own part of the
  * parameters (as in ZeRO, Rajbhandari et al. 2020) and takes over what the others moved.
  */
+
+import type { LoraLayer } from '../../models/lora/targets.ts';
 import type { Qwen25VlConfig } from '../../models/qwen2-5-vl/config.ts';
 import type { ProcessorConfig } from '../../models/qwen2-5-vl/processor.ts';
 import type { StepOptions } from '../types.ts';
 import { moveRange, type Range, squaredNorm } from './adamw.ts';
-import { type LocalModel, type ModelOptions, newModel } from './model.ts';
+import { type Computing, type LocalModel, newModel } from './model.ts';
 import { clearGradient, type ParameterStore, requireTrainable, type TrainingState } from './store.ts';
 
 /** A model as another lane takes it over; everything in shared memory. */
 export interface Snapshot {
   config: Qwen25VlConfig;
   processor: ProcessorConfig;
-  weights: Float32Array;
+  adapter: LoraLayer[] | null;
+  base: Float32Array;
+  /** Of the adapters, where there are any. */
+  store: Float32Array | null;
   steps: number;
   moments: Pick<TrainingState, 'firstMoment' | 'secondMoment'>;
 }
 
-export function snapshot({ config, processor, store }: LocalModel): Snapshot {
-  const weights = new Float32Array(new SharedArrayBuffer(store.weights.byteLength));
-  weights.set(store.weights);
+export function snapshot({ config, processor, adapter, base, store }: LocalModel): Snapshot {
   const { firstMoment, secondMoment, steps } = store;
-  return { config, processor, weights, steps, moments: { firstMoment, secondMoment } };
+  return {
+    config,
+    processor,
+    adapter,
+    base: shared(base.weights),
+    store: adapter && shared(store.weights),
+    steps,
+    moments: { firstMoment, secondMoment },
+  };
+}
+
+function shared(values: Float32Array): Float32Array {
+  const copy = new Float32Array(new SharedArrayBuffer(values.byteLength));
+  copy.set(values);
+  return copy;
 }
 
 /** A model of its own weights and gradient, whose moments are those of the snapshot's. */
-export function join(from: Snapshot, options: ModelOptions): LocalModel {
+export function join(from: Snapshot, computing: Computing): LocalModel {
   const training = (size: number): TrainingState => ({
     grads: new Float32Array(new SharedArrayBuffer(4 * size)),
     ...from.moments,
   });
-  const model = newModel(from.config, from.processor, { ...options, threads: 1, training });
-  model.store.weights.set(from.weights);
+  const { config, processor, adapter } = from;
+  const model = newModel(config, processor, { ...computing, adapter, threads: 1, training });
+  model.base.weights.set(from.base);
+  if (from.store) model.store.weights.set(from.store);
   return model;
 }
 
 /** Takes over another lane's weights and number of steps, and drops the gradient. */
-export function adoptAll({ store }: LocalModel, from: Snapshot): void {
-  store.weights.set(from.weights);
+export function adoptAll({ base, store }: LocalModel, from: Snapshot): void {
+  if (from.store) store.weights.set(from.store);
+  else base.weights.set(from.base);
   store.steps = from.steps;
   clearGradient(store);
 }

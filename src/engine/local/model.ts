@@ -1,4 +1,7 @@
 /** A model on this machine: parameters, packing and sessions; log-probabilities and gradients of packed batches. */
+
+import { loraParameters } from '../../models/lora/parameters.ts';
+import type { LoraLayer } from '../../models/lora/targets.ts';
 import type { Qwen25VlConfig } from '../../models/qwen2-5-vl/config.ts';
 import { parameters } from '../../models/qwen2-5-vl/parameters.ts';
 import type { ProcessorConfig } from '../../models/qwen2-5-vl/processor.ts';
@@ -30,7 +33,13 @@ export interface LocalModel {
   config: Qwen25VlConfig;
   processor: ProcessorConfig;
   packer: Packer;
-  /** What is trained: all parameters. */
+  /** All parameters of the architecture. */
+  base: ParameterStore;
+  /** Low-rank adapters of these layers stand beside frozen parameters; null: none. */
+  adapter: LoraLayer[] | null;
+  /** With adapters: the folder of the checkpoint they belong to. */
+  baseDir: string | null;
+  /** What is trained, where anything is: the adapters' matrices if there are any, else `base`. */
   store: ParameterStore;
   sessions: Sessions;
   /** Tokens computed at once; longer batches are cut into micro-batches. */
@@ -39,41 +48,53 @@ export interface LocalModel {
   keep: number;
 }
 
-export interface ModelOptions {
+/** How a model is computed with. */
+export interface Computing {
   provider: string;
   threads: number;
   trainable: boolean;
   tokenBudget: number;
+}
+
+export interface ModelOptions extends Computing {
+  adapter?: LoraLayer[] | null;
+  /** See `LocalModel`. */
+  baseDir?: string | null;
+  /** Frozen parameters to share with another model of this thread. */
+  base?: ParameterStore;
   /** Where gradient and moments are kept, by default in memory of this thread's own. */
   training?: (size: number) => TrainingState;
   /** See `LocalModel`; by default a quarter of the machine's memory. */
   keep?: number;
 }
 
-/** A model with all parameters zero: fill `store.weights` next. */
+/** A model with all parameters zero: fill `base.weights`, and with adapters `store.weights`, next. */
 export function newModel(
   config: Qwen25VlConfig,
   processor: ProcessorConfig,
   options: ModelOptions,
 ): LocalModel {
-  const store = newStore(
-    parameters(config),
-    options.trainable ? (options.training ?? newTrainingState) : null,
-  );
-  const trained = options.trainable ? store.parameters.map((p) => p.name) : [];
+  const { adapter = null, provider, threads, tokenBudget } = options;
+  const training = options.trainable ? (options.training ?? newTrainingState) : null;
+  const base = options.base ?? newStore(parameters(config), adapter ? null : training);
+  const store = adapter ? newStore(loraParameters(adapter, config), training) : base;
+  const stores = adapter ? [base, store] : [base];
   const blueprint = {
     config,
-    shapes: new Map(store.parameters.map((p) => [p.name, p.shape])),
-    trained: new Set(trained),
-    adapters: new Map<string, number>(),
+    shapes: new Map(stores.flatMap((of) => of.parameters.map((p) => [p.name, p.shape] as const))),
+    trained: new Set(training ? store.parameters.map((p) => p.name) : []),
+    adapters: new Map((adapter ?? []).map(({ weight, scale }) => [weight.replace(/\.weight$/, ''), scale])),
   };
   return {
     config,
     processor,
     packer: newPacker(config, processor),
+    base,
+    adapter,
+    baseDir: options.baseDir ?? null,
     store,
-    sessions: newSessions(blueprint, [store], options.provider, options.threads),
-    tokenBudget: options.tokenBudget,
+    sessions: newSessions(blueprint, stores, provider, threads),
+    tokenBudget,
     keep: options.keep ?? memory().total / 4,
   };
 }

@@ -66,10 +66,14 @@ export function clearTraining(store: ParameterStore): void {
   store.steps = 0;
 }
 
+/** Whether it has gradient and moments. */
+export function isTrained(store: ParameterStore): boolean {
+  return store.grads.length === store.weights.length;
+}
+
 /** Throws where a frozen model is asked to learn: a defect of the caller. */
 export function requireTrainable(store: ParameterStore): void {
-  if (store.grads.length !== store.weights.length)
-    throw new Error('this model is frozen: it has neither gradient nor optimizer');
+  if (!isTrained(store)) throw new Error('this model is frozen: it has neither gradient nor optimizer');
 }
 
 /** The part of a flat array that belongs to one parameter. */
