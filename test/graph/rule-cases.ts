@@ -265,6 +265,11 @@ export const CASES: Record<string, Record<string, RuleCase>> = {
       declared: { x: ['N', 6] },
       build: ({ x }) => op.exp(op.split(x, [1, 3, 2], 1)[1]),
     },
+    'sizes that are known at run time': {
+      inputs: { x: float(5, 2), sizes: index([2], [2, 3]) },
+      declared: { x: ['N', 2] },
+      build: ({ x, sizes }) => op.exp(op.splitAt(x, sizes, ['A', 'B'], 0)[1]),
+    },
   },
   Gather: {
     'distinct rows': {

@@ -4,6 +4,7 @@ import { RULES } from '../../src/graph/rules.ts';
 import { input, newGraph, type Value } from '../../src/graph/tensor.ts';
 import { derivative, distance, elements, evaluator, noise, norm, type Tensor } from './evaluate.ts';
 import { CASES, type RuleCase } from './rule-cases.ts';
+import { WHOLES } from './whole-cases.ts';
 
 describe('every differentiation rule is held to finite differences', () => {
   it('has a case for each operator of the table, and no other', () => {
@@ -19,15 +20,23 @@ describe('every differentiation rule is held to finite differences', () => {
   }
 });
 
+describe('what is differentiated as a whole is held to finite differences', () => {
+  for (const [name, ruleCase] of Object.entries(WHOLES)) it(name, () => check(null, ruleCase));
+});
+
 /** The gradient of Σ seed·result by every float input, by the rule and by differences of the forward graph. */
-async function check(operator: string, { inputs, declared, build, fixed = [], blocked = [] }: RuleCase) {
+async function check(
+  operator: string | null,
+  { inputs, declared, build, fixed = [], blocked = [] }: RuleCase,
+) {
   const graph = newGraph();
   const values: Record<string, Value> = {};
   for (const [name, { shape, type = 'float32' }] of Object.entries(inputs)) {
     values[name] = input(graph, name, type, declared?.[name] ?? shape);
   }
   const result = build(values);
-  expect(graph.nodes.map((n) => n.op)).toContain(operator);
+  if (operator) expect(graph.nodes.map((n) => n.op)).toContain(operator);
+  else expect(graph.nodes.some((n) => n.gradient)).toBe(true);
 
   const forward = await evaluator(graph, { result });
   const { shape } = (await forward(inputs)).result;
