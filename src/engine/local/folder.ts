@@ -48,7 +48,7 @@ export async function openModel(
   requireLoadable('dir' in from ? from.dir : 'the model', config, learning);
   // a trained model's lanes have the weights, and the gradient in two copies
   const copy = modelBytes(config, 'nothing') * (learning === 'everything' ? 3 : 1);
-  const lanes = laneCount(computing.threads, copy);
+  const lanes = computing.provider === 'cpu' ? laneCount(computing.threads, copy) : 1;
   const threads = Math.floor(computing.threads / lanes);
   const training = (size: number) => newTrainingState(size, lanes > 1);
   const baseDir = adapter && 'dir' in from ? resolve(from.dir) : null;
@@ -62,6 +62,9 @@ export async function openModel(
   else if (adapters)
     for (const parameter of model.store.parameters)
       view(model.store, model.store.weights, parameter.name).set(initialLora(parameter, adapters.seed));
+  const { places } = model;
+  await places.base.settle();
+  if (places.store !== places.base) await places.store.settle();
   return { model, lanes };
 }
 
