@@ -40,7 +40,7 @@ const KERNELS = {
     const first = add(mul(m, beta1), mul(g, new1));
     const second = add(mul(v, beta2), mul(mul(g, g), new2));
     const move = div(mul(first, rate), add(addOp('Sqrt', [second], x.shape), eps));
-    return { weight: add(mul(x, keep), move), first, second };
+    return { weight: add(mul(x, keep), move), newFirst: first, newSecond: second };
   },
   /** x [P, kv, S, L, d] with as many empty slots behind the L. */
   doubleSlots: (_, x) => ({ result: concat([x, sub(x, x)], 3) }),

@@ -166,7 +166,7 @@ async function move(
     for (const tensor of [weight, ...Object.values(given)]) tensor.dispose();
     gradients.delete(name);
     weights.set(name, moved.weight);
-    first.set(name, moved.first);
-    second.set(name, moved.second);
+    first.set(name, moved.newFirst);
+    second.set(name, moved.newSecond);
   }
 }
