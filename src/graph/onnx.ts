@@ -1,5 +1,6 @@
 /** Writes a graph as an ONNX model (protobuf, onnx.proto3; only the messages this project uses). */
 import protobuf from 'protobufjs';
+import { type Lowering, lower } from './lower.ts';
 import type { Attribute, Constant, DataType, Graph, Node, Value } from './tensor.ts';
 
 const SCHEMA = protobuf.parse(
@@ -27,14 +28,21 @@ const IR_VERSION = 9;
 
 /**
  * The model's bytes. `outputs`: the values it returns, under these names. Nodes that no output needs are left out.
+ * `lowering`: operators to write as others, where a provider lacks them.
  *
  * The runtime orders nodes by a depth-first search back from those that nothing else needs, the last of the file first.
  * They are written behind all others, in reverse: so each is computed as soon as it can be (a weight's gradient, while
  * what it is made from is at hand), instead of when all others are done.
  */
-export function emit(graph: Graph, outputs: Readonly<Record<string, Value>>): Uint8Array {
+export function emit(
+  graph: Graph,
+  outputs: Readonly<Record<string, Value>>,
+  lowering: Lowering = {},
+): Uint8Array {
   const live = liveNodes(outputs);
-  const nodes = graph.nodes.filter((n) => live.nodes.has(n));
+  const nodes = graph.nodes
+    .filter((node) => live.nodes.has(node))
+    .flatMap((node) => lower(node, lowering, live.values));
   const used = new Set(nodes.flatMap((node) => emitted(node).inputs));
   const names = new Map<Value, string>();
   const copies: object[] = [];
@@ -56,7 +64,9 @@ export function emit(graph: Graph, outputs: Readonly<Record<string, Value>>): Ui
       node: [...nodes.filter((n) => !isLast(n)), ...nodes.filter(isLast).reverse()]
         .map((n): object => nodeProto(n, names))
         .concat(copies),
-      initializer: [...graph.constants.values()].filter((c) => live.values.has(c.value)).map(tensorProto),
+      initializer: [...graph.constants.values()]
+        .filter(({ value }) => live.values.has(value) || used.has(value))
+        .map(tensorProto),
       input: graph.inputs.filter((v) => live.values.has(v)).map((v) => valueInfo(v.name, v)),
       output: Object.entries(outputs).map(([name, v]) => valueInfo(name, v)),
     },

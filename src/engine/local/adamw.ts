@@ -28,11 +28,30 @@ export function moveRange(
   [from, to]: Range,
 ): void {
   store.steps++;
-  const { learningRate, betas, eps, weightDecay, maxGradNorm } = options;
+  const update = updateOf(options, store.steps, gradNorm);
+  for (const { name, shape } of store.parameters) {
+    const [begin, end] = store.ranges.get(name)!;
+    if (begin < to && end > from)
+      updateRange(store, [Math.max(begin, from), Math.min(end, to)], keepOf(shape, options), update);
+  }
+}
+
+/** What all parameters' updates of a step have in common. */
+export interface Update {
+  clip: number;
+  beta1: number;
+  beta2: number;
+  rate: number;
+  eps: number;
+}
+
+/** `steps`: with the one that is taken. */
+export function updateOf(options: StepOptions, steps: number, gradNorm: number): Update {
+  const { learningRate, betas, eps, maxGradNorm } = options;
   const [beta1, beta2] = betas;
-  const correction1 = 1 - beta1 ** store.steps;
-  const correction2 = Math.sqrt(1 - beta2 ** store.steps);
-  const update = {
+  const correction1 = 1 - beta1 ** steps;
+  const correction2 = Math.sqrt(1 - beta2 ** steps);
+  return {
     // torch.nn.utils.clip_grad_norm_ divides by norm + 1e-6
     clip: maxGradNorm > 0 ? Math.min(1, maxGradNorm / (gradNorm + 1e-6)) : 1,
     beta1,
@@ -41,20 +60,11 @@ export function moveRange(
     rate: (learningRate * correction2) / correction1,
     eps: eps * correction2,
   };
-  for (const { name, shape } of store.parameters) {
-    const [begin, end] = store.ranges.get(name)!;
-    const keep = shape.length >= 2 ? 1 - learningRate * weightDecay : 1;
-    if (begin < to && end > from)
-      updateRange(store, [Math.max(begin, from), Math.min(end, to)], keep, update);
-  }
 }
 
-interface Update {
-  clip: number;
-  beta1: number;
-  beta2: number;
-  rate: number;
-  eps: number;
+/** What weight decay leaves of a parameter: it shrinks matrices only. */
+export function keepOf(shape: readonly number[], { learningRate, weightDecay }: StepOptions): number {
+  return shape.length >= 2 ? 1 - learningRate * weightDecay : 1;
 }
 
 function updateRange(

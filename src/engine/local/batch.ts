@@ -287,18 +287,3 @@ function ropeFeeds({ cos, sin }: RotaryRows, rows: number, prefix = ''): Feeds {
   const half = cos.length / rows;
   return { [`${prefix}cos`]: float(cos, [rows, half]), [`${prefix}sin`]: float(sin, [rows, half]) };
 }
-
-/** target[rows[i]] += source[at[i]], rows of `width` numbers, in order. */
-export function addRows(
-  target: Float32Array,
-  rows: ArrayLike<number>,
-  source: Float32Array,
-  at: ArrayLike<number>,
-  width: number,
-): void {
-  for (let i = 0; i < rows.length; i++) {
-    const to = rows[i] * width;
-    const from = at[i] * width;
-    for (let k = 0; k < width; k++) target[to + k] += source[from + k];
-  }
-}

@@ -1,14 +1,16 @@
 /**
  * Keys and values of a batch that is being sampled: P prompts, once each, with S responses of each, of which all have
  * the same number of tokens so far. Responses' memory grows by chunks, so that short ones do not pay for long ones.
+ * They are arrays of the host's (`host-cache.ts`) or tensors on a device (`device/cache.ts`).
  */
 import type * as ort from 'onnxruntime-node';
 import type { Qwen25VlConfig } from '../../models/qwen2-5-vl/config.ts';
 import type { Packed } from './batch.ts';
 import { keyMask, prefixMask } from './layout.ts';
-import { type Feeds, float, int32, int64 } from './sessions.ts';
+import { type Feeds, int32, int64 } from './sessions.ts';
 
-export interface Cache {
+/** The shape of a cache. */
+export interface Grid {
   prompts: number;
   answers: number;
   kvHeads: number;
@@ -21,15 +23,56 @@ export interface Cache {
   /** Tokens of responses in the cache, and slots for them. */
   filled: number;
   slots: number;
+}
+
+export interface Cache<Held = unknown> extends Grid {
   /** By name of the feed (`promptKey0` …): [P, kvHeads, longest, headDim]. */
-  prompt: Map<string, Float32Array>;
+  prompt: Map<string, Held>;
   /** By name of the feed (`ownKey0` …): [P, kvHeads, S, slots, headDim]. */
-  own: Map<string, Float32Array>;
+  own: Map<string, Held>;
+}
+
+/** What sampling does with a cache. One that is given to `append` or `regrid` is used up: only the result is valid. */
+export interface Caching {
+  /** The graph that computes a token and returns what `append` takes. */
+  graph: 'decode' | 'extend';
+  /** `prefilled`: what the prefill graph returned. */
+  start(grid: Grid, prefilled: Record<string, ort.Tensor>): Promise<Cache>;
+  /** What the decoding graph is fed of the cache. */
+  feeds(cache: Cache): Feeds;
+  /** Takes in the keys and values of one more token a response. */
+  append(cache: Cache, next: Record<string, ort.Tensor>): Promise<Cache>;
+  /** The cache of some prompts (ascending) and, of each, some responses; `answers` the most of any. */
+  regrid(
+    cache: Cache,
+    prompts: readonly number[],
+    kept: readonly number[][],
+    answers: number,
+  ): Promise<Cache>;
+  release(cache: Cache): void;
 }
 
 /** Slots are added by this many at first, then doubled. */
 const CHUNK = 16;
-const PARTS = ['Key', 'Value'];
+
+export function newGrid(
+  { text: { heads, kvHeads, headDim } }: Qwen25VlConfig,
+  packed: Packed,
+  { samples }: { samples: number },
+): Grid {
+  const lengths = packed.prompts.map(({ count }) => count + 1);
+  return {
+    prompts: lengths.length,
+    answers: samples,
+    kvHeads,
+    shared: heads / kvHeads,
+    headDim,
+    lengths,
+    longest: Math.max(...lengths),
+    filled: 0,
+    slots: CHUNK,
+  };
+}
 
 /** Which packed row each slot of the prompts' cache takes its key and value from. */
 export function prefillFeeds({ text: { kvHeads } }: Qwen25VlConfig, packed: Packed): Feeds {
@@ -49,47 +92,15 @@ export function prefillFeeds({ text: { kvHeads } }: Qwen25VlConfig, packed: Pack
   return { cacheRows: int32(rows, [lengths.length, kvHeads, longest]) };
 }
 
-export function newCache(
-  { text: { layers, heads, kvHeads, headDim } }: Qwen25VlConfig,
-  packed: Packed,
-  prefilled: Record<string, ort.Tensor>,
-  { samples }: { samples: number },
-): Cache {
-  const lengths = packed.prompts.map(({ count }) => count + 1);
-  const cache: Cache = {
-    prompts: lengths.length,
-    answers: samples,
-    kvHeads,
-    shared: heads / kvHeads,
-    headDim,
-    lengths,
-    longest: Math.max(...lengths),
-    filled: 0,
-    slots: CHUNK,
-    prompt: new Map(),
-    own: new Map(),
-  };
-  for (let layer = 0; layer < layers; layer++) {
-    for (const part of PARTS) {
-      cache.prompt.set(`prompt${part}${layer}`, prefilled[`prompt${part}${layer}`].data as Float32Array);
-      cache.own.set(
-        `own${part}${layer}`,
-        new Float32Array(lengths.length * samples * kvHeads * CHUNK * headDim),
-      );
-    }
-  }
-  return cache;
-}
-
-/** What the decoding graph is fed of the cache. */
-export function cacheFeeds(cache: Cache): Feeds {
-  const { prompts: P, answers: S, kvHeads: kv, shared: R, headDim, longest: K, slots: L } = cache;
-  const feeds: Feeds = {
+/** What every decoding graph is fed of a cache's shape. */
+export function gridFeeds(grid: Grid): Feeds {
+  const { prompts: P, answers: S, kvHeads: kv, shared: R, headDim, longest: K, slots: L } = grid;
+  return {
     promptMask: keyMask(
-      cache.lengths.map((length) => ({ length })),
+      grid.lengths.map((length) => ({ length })),
       K,
     ),
-    ownMask: prefixMask(cache.filled, L),
+    ownMask: prefixMask(grid.filled, L),
     keyShape: int64([P, S, kv, 1, headDim]),
     queryShape: int64([P, S, kv, R, headDim]),
     foldedShape: int64([P, kv, S * R, L]),
@@ -97,79 +108,26 @@ export function cacheFeeds(cache: Cache): Feeds {
     newShape: int64([P, kv, S, R, 1]),
     keySizes: int64([K, L, 1]),
   };
-  for (const [name, data] of cache.prompt) feeds[name] = float(data, [P, kv, K, headDim]);
-  for (const [name, data] of cache.own) feeds[name] = float(data, [P, kv, S, L, headDim]);
-  return feeds;
 }
 
-/** Takes in the keys and values of one more token a response, [P·S, kvHeads·headDim] each. */
-export function append(cache: Cache, next: Record<string, ort.Tensor>): void {
-  if (cache.filled === cache.slots) grow(cache);
-  const { prompts, answers, kvHeads, headDim, slots, filled } = cache;
-  for (const [name, data] of cache.own) {
-    const from = next[name.replace('own', '').replace(/^[KV]/, (c) => c.toLowerCase())].data as Float32Array;
-    let at = 0;
-    for (let p = 0; p < prompts; p++)
-      for (let s = 0; s < answers; s++)
-        for (let head = 0; head < kvHeads; head++) {
-          const to = (((p * kvHeads + head) * answers + s) * slots + filled) * headDim;
-          for (let d = 0; d < headDim; d++) data[to + d] = from[at++];
-        }
-  }
-  cache.filled++;
+/** Shapes of the prompts' tensors and the responses'. */
+export function promptShape({ prompts, kvHeads, longest, headDim }: Grid): number[] {
+  return [prompts, kvHeads, longest, headDim];
 }
 
-function grow(cache: Cache): void {
-  const { headDim, slots } = cache;
-  const more = 2 * slots;
-  for (const [name, data] of cache.own) {
-    const grown = new Float32Array(2 * data.length);
-    for (let row = 0; row * slots * headDim < data.length; row++)
-      grown.set(data.subarray(row * slots * headDim, (row + 1) * slots * headDim), row * more * headDim);
-    cache.own.set(name, grown);
-  }
-  cache.slots = more;
+export function ownShape({ prompts, kvHeads, answers, slots, headDim }: Grid): number[] {
+  return [prompts, kvHeads, answers, slots, headDim];
 }
 
-/** The cache of some prompts (ascending) and, of each, some responses; `answers` the most of any. */
-export function regrid(
-  cache: Cache,
-  prompts: readonly number[],
-  kept: readonly number[][],
-  answers: number,
-): Cache {
-  const { kvHeads, headDim, slots, longest } = cache;
-  const promptBlock = kvHeads * longest * headDim;
-  const answerBlock = slots * headDim;
-  const prompt = new Map<string, Float32Array>();
-  for (const [name, data] of cache.prompt) {
-    const less = new Float32Array(prompts.length * promptBlock);
-    prompts.forEach((p, to) => {
-      less.set(data.subarray(p * promptBlock, (p + 1) * promptBlock), to * promptBlock);
-    });
-    prompt.set(name, less);
-  }
-  const own = new Map<string, Float32Array>();
-  for (const [name, data] of cache.own) {
-    const less = new Float32Array(prompts.length * kvHeads * answers * answerBlock);
-    prompts.forEach((p, to) => {
-      for (let head = 0; head < kvHeads; head++)
-        kept[to].forEach((s, i) => {
-          const from = ((p * kvHeads + head) * cache.answers + s) * answerBlock;
-          less.set(
-            data.subarray(from, from + answerBlock),
-            ((to * kvHeads + head) * answers + i) * answerBlock,
-          );
-        });
-    });
-    own.set(name, less);
-  }
-  return {
-    ...cache,
-    prompts: prompts.length,
-    answers,
-    lengths: prompts.map((p) => cache.lengths[p]),
-    prompt,
-    own,
-  };
+/** Prefilled keys and values by the names of their feeds. */
+export function promptTensors(prefilled: Record<string, ort.Tensor>): [name: string, ort.Tensor][] {
+  return Object.entries(prefilled).filter(([name]) => name.startsWith('prompt'));
+}
+
+/** The feed of the responses that belongs to one of the prompts'. */
+export const ownName = (promptName: string): string => promptName.replace('prompt', 'own');
+
+/** The shape that `regrid` leads to. */
+export function lessGrid({ prompts: _, ...grid }: Grid, prompts: readonly number[], answers: number): Grid {
+  return { ...grid, prompts: prompts.length, answers, lengths: prompts.map((p) => grid.lengths[p]) };
 }

@@ -5,7 +5,7 @@ import { RunError } from '../../errors.ts';
 import { mropeRows } from '../../models/qwen2-5-vl/positions.ts';
 import type { DrawnToken, Prompt, Sample, SampleOptions } from '../types.ts';
 import { pack, promptRow } from './batch.ts';
-import { append, type Cache, cacheFeeds, newCache, prefillFeeds, regrid } from './cache.ts';
+import { type Cache, newGrid, prefillFeeds } from './cache.ts';
 import type { LocalModel } from './model.ts';
 import { keyedUniform } from './random.ts';
 import { float, int64, run } from './sessions.ts';
@@ -87,21 +87,27 @@ async function sampleBatch(
     ...packed.feeds,
     ...prefillFeeds(model.config, packed),
   });
-  let cache = newCache(model.config, packed, first, options);
+  const { caching } = model;
+  let cache = await caching.start(newGrid(model.config, packed, options), first);
   let grid = all;
   let open = advance(grid, first.logits.data as Float32Array, (p) => p);
   for (let step = 1; open && step < options.maxTokens; step++) {
-    ({ grid, cache } = shrink(grid, cache));
+    ({ grid, cache } = await shrink(model, grid, cache));
     const next = await decodeStep(model, grid, cache);
-    append(cache, next);
+    cache = await caching.append(cache, next);
     const { answers } = cache;
     open = advance(grid, next.logits.data as Float32Array, (p, s) => p * answers + s);
   }
+  caching.release(cache);
   return all.map((of) => of.map(({ sample }) => sample));
 }
 
 /** Leaves out responses that ended, where that makes the grid of prompts × responses much smaller. */
-function shrink(grid: Writing[][], cache: Cache): { grid: Writing[][]; cache: Cache } {
+async function shrink(
+  { caching }: LocalModel,
+  grid: Writing[][],
+  cache: Cache,
+): Promise<{ grid: Writing[][]; cache: Cache }> {
   const going = grid.map((of) => of.flatMap(({ sample }, s) => (sample.finish === 'stop' ? [] : [s])));
   const prompts = going.flatMap((of, p) => (of.length > 0 ? [p] : []));
   const answers = Math.max(...going.map((of) => of.length));
@@ -109,7 +115,7 @@ function shrink(grid: Writing[][], cache: Cache): { grid: Writing[][]; cache: Ca
   const kept = prompts.map((p) => going[p]);
   return {
     grid: kept.map((of, i) => of.map((s) => grid[prompts[i]][s])),
-    cache: regrid(cache, prompts, kept, answers),
+    cache: await caching.regrid(cache, prompts, kept, answers),
   };
 }
 
@@ -127,8 +133,8 @@ async function decodeStep(model: LocalModel, grid: readonly Writing[][], cache: 
   });
   const { cos, sin } = mropeRows(positions, model.packer.rope);
   const half = cos.length / rows;
-  return run(model.sessions, 'decode', DECODE, {
-    ...cacheFeeds(cache),
+  return run(model.sessions, model.caching.graph, DECODE, {
+    ...model.caching.feeds(cache),
     ids: int64(ids),
     cos: float(cos, [rows, half]),
     sin: float(sin, [rows, half]),

@@ -46,7 +46,7 @@ export async function openModel(
   const adapter = adapters && (await layersOf(adapters, config));
   const learning = learningOf(config, adapter, computing.trainable);
   requireLoadable('dir' in from ? from.dir : 'the model', config, learning);
-  const lanes = lanesOf(config, learning, computing.threads);
+  const lanes = computing.provider === 'cpu' ? lanesOf(config, learning, computing.threads) : 1;
   const threads = Math.floor(computing.threads / lanes);
   const training = (size: number) => newTrainingState(size, lanes > 1);
   const baseDir = adapter && 'dir' in from ? resolve(from.dir) : null;
@@ -60,6 +60,9 @@ export async function openModel(
   else if (adapters)
     for (const parameter of model.store.parameters)
       view(model.store, model.store.weights, parameter.name).set(initialLora(parameter, adapters.seed));
+  const { places } = model;
+  await places.base.settle();
+  if (places.store !== places.base) await places.store.settle();
   return { model, lanes };
 }
 

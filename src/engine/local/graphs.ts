@@ -9,14 +9,17 @@
  *   prefill    packed prompts → logits of the last token, keys and values of every layer
  *   decode     one token a response, against the keys and values of the prompts and of the responses so far → logits,
  *              the new keys and values
+ *   extend     the same, but returns the responses' keys and values with the new ones among them, for memory on a device
  *
  * Dimensions are named, so one session serves batches of every size. Text is packed as [tokens of prompts without their
  * last][last prompt token and completion without its last, of every sequence] (`batch.ts`): the second block is what is
  * scored, and a prompt that several sequences share is there once.
  */
 import { gradients } from '../../graph/gradient.ts';
+import type { Lowering } from '../../graph/lower.ts';
 import { emit, usedInputs } from '../../graph/onnx.ts';
 import {
+  add,
   exp,
   joinAt,
   logSoftmax,
@@ -40,7 +43,9 @@ import {
 import {
   type AnswerLayout,
   answerAttention,
+  type CacheLayout,
   cachedAttention,
+  cacheEntry,
   type GroupLayout,
   groupAttention,
 } from '../../models/qwen2-5-vl/attention.ts';
@@ -49,9 +54,9 @@ import type { Network } from '../../models/qwen2-5-vl/network.ts';
 import { type Attending, decoder, embed, head } from '../../models/qwen2-5-vl/text.ts';
 import { visionTower } from '../../models/qwen2-5-vl/vision.ts';
 
-export type GraphKind = 'features' | 'score' | 'candidates' | 'train' | 'prefill' | 'decode';
+export type GraphKind = 'features' | 'score' | 'candidates' | 'train' | 'prefill' | 'decode' | 'extend';
 
-/** What a graph is specialised for. `decode` disregards it. */
+/** What a graph is specialised for. `decode` and `extend` disregard it. */
 export interface GraphVariant {
   /** The batch has pictures. */
   pictures: boolean;
@@ -84,7 +89,13 @@ export interface EmittedGraph {
 /** Prefix of the outputs that hold a parameter's gradient. */
 export const GRAD = 'grad:';
 
-export function buildGraph(blueprint: Blueprint, kind: GraphKind, variant: GraphVariant): EmittedGraph {
+/** `lowering`: operators to write as others, where a provider lacks them. */
+export function buildGraph(
+  blueprint: Blueprint,
+  kind: GraphKind,
+  variant: GraphVariant,
+  lowering: Lowering = {},
+): EmittedGraph {
   const graph = newGraph();
   const declared = new Map<string, Value>();
   const network: Network = {
@@ -102,7 +113,11 @@ export function buildGraph(blueprint: Blueprint, kind: GraphKind, variant: Graph
     recompute: variant.recompute,
   };
   const outputs = BUILD[kind]({ graph, config: blueprint.config, network, declared, blueprint, variant });
-  return { model: emit(graph, outputs), inputs: usedInputs(graph, outputs), outputs: Object.keys(outputs) };
+  return {
+    model: emit(graph, outputs, lowering),
+    inputs: usedInputs(graph, outputs),
+    outputs: Object.keys(outputs),
+  };
 }
 
 interface Building {
@@ -162,40 +177,55 @@ const BUILD: Record<GraphKind, (b: Building) => Record<string, Value>> = {
     });
     return { logits: head(b.config, b.network, hidden), ...keep };
   },
-  decode: (b) => {
-    const { graph, config, network } = b;
-    const { kvHeads, headDim } = config.text;
-    const keep: Record<string, Value> = {};
-    const ids = input(graph, 'ids', 'int64', ['N']);
-    const shape = (name: string, length: number) => input(graph, name, 'int64', [length]);
-    const shared = {
-      promptMask: input(graph, 'promptMask', 'float32', ['P', 1, 1, 'K']),
-      ownMask: input(graph, 'ownMask', 'float32', ['L']),
-      keyShape: shape('keyShape', 5),
-      queryShape: shape('queryShape', 5),
-      foldedShape: shape('foldedShape', 4),
-      scoresShape: shape('scoresShape', 5),
-      newShape: shape('newShape', 5),
-      keySizes: shape('keySizes', 3),
-    };
-    const hidden = decoder(config, network, embed(network, ids), rotaryRows(b, 'N'), {
-      wanted: (x) => x,
-      attend(layer, q, k, v) {
-        const past = (name: string, of: Shape) => input(graph, `${name}${layer}`, 'float32', of);
-        keep[`key${layer}`] = k;
-        keep[`value${layer}`] = v;
-        return cachedAttention(q, k, v, headDim, {
-          ...shared,
-          promptKey: past('promptKey', ['P', kvHeads, 'K', headDim]),
-          promptValue: past('promptValue', ['P', kvHeads, 'K', headDim]),
-          ownKey: past('ownKey', ['P', kvHeads, 'S', 'L', headDim]),
-          ownValue: past('ownValue', ['P', kvHeads, 'S', 'L', headDim]),
-        });
-      },
+  decode: (b) => decoding(b, (layer, k, v) => ({ [`key${layer}`]: k, [`value${layer}`]: v })),
+  extend: (b) => {
+    const { kvHeads, headDim } = b.config.text;
+    const slot = input(b.graph, 'newSlot', 'float32', ['L', 1]);
+    return decoding(b, (layer, k, v, { ownKey, ownValue, keyShape }) => {
+      const extended = (own: Value, x: Value) =>
+        add(own, mul(cacheEntry(x, kvHeads, headDim, keyShape), slot));
+      return { [`nextKey${layer}`]: extended(ownKey, k), [`nextValue${layer}`]: extended(ownValue, v) };
     });
-    return { logits: head(config, network, hidden), ...keep };
   },
 };
+
+/** `keep`: what is returned of a layer's new keys and values, beside the logits. */
+function decoding(
+  b: Building,
+  keep: (layer: number, k: Value, v: Value, cache: CacheLayout) => Record<string, Value>,
+): Record<string, Value> {
+  const { graph, config, network } = b;
+  const { kvHeads, headDim } = config.text;
+  const kept: Record<string, Value> = {};
+  const ids = input(graph, 'ids', 'int64', ['N']);
+  const shape = (name: string, length: number) => input(graph, name, 'int64', [length]);
+  const shared = {
+    promptMask: input(graph, 'promptMask', 'float32', ['P', 1, 1, 'K']),
+    ownMask: input(graph, 'ownMask', 'float32', ['L']),
+    keyShape: shape('keyShape', 5),
+    queryShape: shape('queryShape', 5),
+    foldedShape: shape('foldedShape', 4),
+    scoresShape: shape('scoresShape', 5),
+    newShape: shape('newShape', 5),
+    keySizes: shape('keySizes', 3),
+  };
+  const hidden = decoder(config, network, embed(network, ids), rotaryRows(b, 'N'), {
+    wanted: (x) => x,
+    attend(layer, q, k, v) {
+      const past = (name: string, of: Shape) => input(graph, `${name}${layer}`, 'float32', of);
+      const cache = {
+        ...shared,
+        promptKey: past('promptKey', ['P', kvHeads, 'K', headDim]),
+        promptValue: past('promptValue', ['P', kvHeads, 'K', headDim]),
+        ownKey: past('ownKey', ['P', kvHeads, 'S', 'L', headDim]),
+        ownValue: past('ownValue', ['P', kvHeads, 'S', 'L', headDim]),
+      };
+      Object.assign(kept, keep(layer, k, v, cache));
+      return cachedAttention(q, k, v, headDim, cache);
+    },
+  });
+  return { logits: head(config, network, hidden), ...kept };
+}
 
 function vision(b: Building): Value {
   const { patch, inChannels, headDim, heads } = b.config.vision;

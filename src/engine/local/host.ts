@@ -12,14 +12,13 @@ import type {
   Sequence,
   StepOptions,
 } from '../types.ts';
-import { adamWStep } from './adamw.ts';
 import { readOptimizer, writeOptimizer } from './checkpoint.ts';
 import { sample } from './decode.ts';
 import { type AdapterSource, loadModel, type ModelSource, openModel, saveModel } from './folder.ts';
 import * as lane from './lane.ts';
 import { backward, type Computing, type LocalModel, logprobs, newModel } from './model.ts';
 import { releaseSessions } from './sessions.ts';
-import { clearGradient, clearTraining, isTrained } from './store.ts';
+import { clearGradient, clearTraining } from './store.ts';
 
 export interface LocalOptions {
   source: ModelSource;
@@ -89,9 +88,13 @@ export const OPERATIONS = {
       tokenBudget: from.tokenBudget,
     };
     // what is frozen is shared
-    const shared = from.adapter || !isTrained(from.store) ? { base: from.base } : {};
+    const shared = from.adapter || !from.store.trained ? { base: from.places.base } : {};
     const model = newModel(from.config, from.processor, { ...options, ...shared, adapter: from.adapter });
-    if (model.store !== from.base) model.store.weights.set(from.store.weights);
+    if (model.store !== from.base) {
+      const copy = async () => model.store.weights.set(from.store.weights);
+      await from.places.store.reading('weights', copy);
+      await model.places.store.settle();
+    }
     return keep(model, options);
   },
   sample: (
@@ -105,23 +108,31 @@ export const OPERATIONS = {
   backward: (handle: number, sequences: Sequence[], weights: number[][]) =>
     backward(modelOf(handle), sequences, weights),
   async step(handle: number, options: StepOptions) {
-    return adamWStep(modelOf(handle).store, options);
+    return modelOf(handle).places.store.step(options);
   },
   async save(handle: number, dir: string, optimizer: boolean) {
     const model = modelOf(handle);
-    await saveModel(model, dir);
-    if (optimizer) await writeOptimizer(`${dir}/trainer`, model.store);
+    await model.places.store.reading(optimizer ? 'everything' : 'weights', async () => {
+      await saveModel(model, dir);
+      if (optimizer) await writeOptimizer(`${dir}/trainer`, model.store);
+    });
   },
   async load(handle: number, dir: string, optimizer: boolean) {
     const model = modelOf(handle);
-    await loadModel(model, dir);
-    clearTraining(model.store);
-    if (optimizer) await readOptimizer(`${dir}/trainer`, model.store);
+    await model.places.store.writing(async () => {
+      await loadModel(model, dir);
+      clearTraining(model.store);
+      if (optimizer) await readOptimizer(`${dir}/trainer`, model.store);
+    });
   },
   async dispose(handle: number) {
     const model = models.get(handle);
     models.delete(handle);
-    if (model) await releaseSessions(model.sessions);
+    if (!model) return;
+    await releaseSessions(model.sessions);
+    const inUse = new Set([...models.values()].flatMap(({ places }) => [places.base, places.store]));
+    for (const place of new Set([model.places.base, model.places.store]))
+      if (!inUse.has(place)) place.release();
   },
 };
 
@@ -132,7 +143,7 @@ function keep(model: LocalModel, options: { provider: string; threads: number; t
     provider: options.provider,
     threads: options.threads,
     train: options.trainable,
-    parameters: model.base.weights.length + (model.adapter ? model.store.weights.length : 0),
+    parameters: model.base.size + (model.adapter ? model.store.size : 0),
     contextLength: model.config.text.maxPositions,
     vocabulary: model.config.text.vocabulary,
   };

@@ -7,7 +7,6 @@ import { parameters } from '../../models/qwen2-5-vl/parameters.ts';
 import type { ProcessorConfig } from '../../models/qwen2-5-vl/processor.ts';
 import type { LogprobOptions, Logprobs, Sequence } from '../types.ts';
 import {
-  addRows,
   type Group,
   newPacker,
   type Packed,
@@ -17,16 +16,29 @@ import {
   requireTokens,
   shareable,
 } from './batch.ts';
+import type { Caching } from './cache.ts';
+import { deviceCaching } from './device/cache.ts';
+import { devicePlace } from './device/place.ts';
 import { memory } from './doctor/hardware.ts';
+import { hostCaching } from './host-cache.ts';
 import { activationBytes } from './memory.ts';
-import { type Feeds, float, gradientOf, int64, newSessions, run, type Sessions } from './sessions.ts';
+import { hostPlace, type Place } from './place.ts';
+import {
+  type Feeds,
+  float,
+  gradientOf,
+  int64,
+  newSessions,
+  onDevice,
+  run,
+  type Sessions,
+} from './sessions.ts';
 import {
   newStore,
   newTrainingState,
   type ParameterStore,
   requireTrainable,
   type TrainingState,
-  view,
 } from './store.ts';
 
 export interface LocalModel {
@@ -41,6 +53,10 @@ export interface LocalModel {
   baseDir: string | null;
   /** What is trained, where anything is: the adapters' matrices if there are any, else `base`. */
   store: ParameterStore;
+  /** Where the numbers of `base` and `store` are; the same place where these are the same. */
+  places: { base: Place; store: Place };
+  /** Where keys and values are while it samples. */
+  caching: Caching;
   sessions: Sessions;
   /** Tokens computed at once; longer batches are cut into micro-batches. */
   tokenBudget: number;
@@ -61,14 +77,14 @@ export interface ModelOptions extends Computing {
   /** See `LocalModel`. */
   baseDir?: string | null;
   /** Frozen parameters to share with another model of this thread. */
-  base?: ParameterStore;
+  base?: Place;
   /** Where gradient and moments are kept, by default in memory of this thread's own. */
   training?: (size: number) => TrainingState;
   /** See `LocalModel`; by default a quarter of the machine's memory. */
   keep?: number;
 }
 
-/** A model with all parameters zero: fill `base.weights`, and with adapters `store.weights`, next. */
+/** A model with all parameters zero: fill `base.weights`, and with adapters `store.weights`, next, and let them settle. */
 export function newModel(
   config: Qwen25VlConfig,
   processor: ProcessorConfig,
@@ -76,8 +92,12 @@ export function newModel(
 ): LocalModel {
   const { adapter = null, provider, threads, tokenBudget } = options;
   const training = options.trainable ? (options.training ?? newTrainingState) : null;
-  const base = options.base ?? newStore(parameters(config), adapter ? null : training);
-  const store = adapter ? newStore(loraParameters(adapter, config), training) : base;
+  const placed = onDevice(provider) ? devicePlace : hostPlace;
+  const basePlace = options.base ?? placed(newStore(parameters(config), adapter ? null : training));
+  const storePlace = adapter ? placed(newStore(loraParameters(adapter, config), training)) : basePlace;
+  const places = { base: basePlace, store: storePlace };
+  const base = basePlace.store;
+  const store = storePlace.store;
   const stores = adapter ? [base, store] : [base];
   const blueprint = {
     config,
@@ -93,7 +113,9 @@ export function newModel(
     adapter,
     baseDir: options.baseDir ?? null,
     store,
-    sessions: newSessions(blueprint, stores, provider, threads),
+    places,
+    caching: onDevice(provider) ? deviceCaching : hostCaching,
+    sessions: newSessions(blueprint, [basePlace.weights, storePlace.weights], provider, threads),
     tokenBudget,
     keep: options.keep ?? memory().total / 4,
   };
@@ -162,34 +184,24 @@ export async function backward(
 
 /** Runs the training graph and adds its gradients up; returns log p. */
 async function gradientPass(model: LocalModel, { packed }: Pass, feeds: Feeds): Promise<Float32Array> {
-  const { store, sessions } = model;
+  const { places, sessions } = model;
   const kept = activationBytes(model.config, packed.work, 'everything');
   const out = await run(sessions, 'train', { ...packed.variant, recompute: kept > model.keep }, feeds);
-  for (const [output, { data }] of Object.entries(out)) {
+  const gradients = Object.entries(out).flatMap(([output, tensor]) => {
     const name = gradientOf(output);
-    if (name === null) continue;
-    const into = view(store, store.grads, name);
-    const from = data as Float32Array;
-    if (store.cleared) into.set(from);
-    else for (let i = 0; i < from.length; i++) into[i] += from[i];
-  }
-  store.cleared = false;
-  if (out.tokensGrad) addEmbeddings(model, packed, out.tokensGrad.data as Float32Array);
+    return name === null ? [] : [[name, tensor] as const];
+  });
+  await places.store.addGradients(new Map(gradients));
+  if (out.tokensGrad) await addEmbeddings(places.store, packed, out.tokensGrad.data as Float32Array);
   return out.logprobs.data as Float32Array;
 }
 
 /** Adds the gradient of the embedded tokens to that of the embeddings, in order of the tokens. */
-function addEmbeddings({ config, store }: LocalModel, { ids, featureAt }: Packed, grad: Float32Array): void {
+function addEmbeddings(place: Place, { ids, featureAt }: Packed, grad: Float32Array): Promise<void> {
   const isPicture = new Set(featureAt);
   const at = Array.from(ids.keys()).filter((i) => !isPicture.has(i));
-  const embedding = view(store, store.grads, 'model.embed_tokens.weight');
-  addRows(
-    embedding,
-    at.map((i) => ids[i]),
-    grad,
-    at,
-    config.text.hidden,
-  );
+  const rows = at.map((i) => ids[i]);
+  return place.addGradientRows('model.embed_tokens.weight', rows, grad, at);
 }
 
 function requireWeights(sequences: Sequence[], weights: number[][]): void {

@@ -1,6 +1,7 @@
 /** ONNX Runtime sessions of one model, made when first needed, and the call that runs one. */
 import * as ort from 'onnxruntime-node';
 import { InputError } from '../../errors.ts';
+import { WEBGPU } from '../../graph/lower.ts';
 import {
   type Blueprint,
   buildGraph,
@@ -9,13 +10,12 @@ import {
   type GraphKind,
   type GraphVariant,
 } from './graphs.ts';
-import { type ParameterStore, view } from './store.ts';
 
 export interface Sessions {
   blueprint: Blueprint;
   options: ort.InferenceSession.SessionOptions;
-  /** Every parameter as a tensor over its store's weights. */
-  weights: Map<string, ort.Tensor>;
+  /** Every parameter as it is fed, by name, a map a store. */
+  weights: readonly ReadonlyMap<string, ort.Tensor>[];
   made: Map<string, Promise<Session>>;
 }
 
@@ -26,9 +26,14 @@ interface Session {
 
 export type Feeds = Record<string, ort.Tensor>;
 
+/** Whether a provider computes in a memory of its own, where tensors can stay. */
+export function onDevice(provider: string): boolean {
+  return provider === 'webgpu';
+}
+
 export function newSessions(
   blueprint: Blueprint,
-  stores: readonly ParameterStore[],
+  weights: Sessions['weights'],
   provider: string,
   threads: number,
 ): Sessions {
@@ -40,15 +45,13 @@ export function newSessions(
     graphOptimizationLevel: 'all',
     logSeverityLevel: 3,
   };
-  const weights = new Map(
-    stores.flatMap((store) =>
-      store.parameters.map(({ name, shape }) => [name, float(view(store, store.weights, name), shape)]),
-    ),
-  );
   return { blueprint, options, weights, made: new Map() };
 }
 
-/** Runs one graph. Parameters are fed from their stores. Every output is copied by the runtime's binding: fetch few and small ones. */
+/**
+ * Runs one graph. Parameters are fed from their stores. Outputs that stay on a device are for the caller to dispose of;
+ * every other is copied by the runtime's binding: fetch few and small ones.
+ */
 export async function run(
   sessions: Sessions,
   kind: GraphKind,
@@ -56,8 +59,9 @@ export async function run(
   feeds: Feeds,
 ): Promise<Record<string, ort.Tensor>> {
   const { session, graph } = await sessionOf(sessions, kind, variant);
+  const weights = (name: string) => sessions.weights.find((of) => of.has(name))?.get(name);
   const given: Feeds = {};
-  for (const name of graph.inputs) given[name] = sessions.weights.get(name) ?? feeds[name];
+  for (const name of graph.inputs) given[name] = weights(name) ?? feeds[name];
   return (await session.run(given)) as Record<string, ort.Tensor>;
 }
 
@@ -71,12 +75,31 @@ function sessionOf(sessions: Sessions, kind: GraphKind, variant: GraphVariant): 
   return session;
 }
 
+/** Outputs that stay on a device, where there is one: gradients, keys and values. */
+const STAYS = /^(grad:|promptKey|promptValue|nextKey|nextValue)/;
+
 async function makeSession(sessions: Sessions, kind: GraphKind, variant: GraphVariant): Promise<Session> {
-  const graph = buildGraph(sessions.blueprint, kind, variant);
+  const { options, blueprint } = sessions;
+  const device = onDevice(String(options.executionProviders![0]));
+  const graph = buildGraph(blueprint, kind, variant, device ? WEBGPU : {});
+  const stays = device ? graph.outputs.filter((name) => STAYS.test(name)) : [];
+  return { session: await createSession(graph.model, options, stays), graph };
+}
+
+/** `stays`: outputs that stay on the device. Throws InputError where the provider does not run. */
+export async function createSession(
+  model: Uint8Array,
+  options: ort.InferenceSession.SessionOptions,
+  stays: readonly string[],
+): Promise<ort.InferenceSession> {
+  const preferredOutputLocation = Object.fromEntries(stays.map((name) => [name, 'gpu-buffer' as const]));
   try {
-    return { session: await ort.InferenceSession.create(graph.model, sessions.options), graph };
+    return await ort.InferenceSession.create(
+      model,
+      stays.length > 0 ? { ...options, preferredOutputLocation } : options,
+    );
   } catch (error) {
-    const provider = String(sessions.options.executionProviders![0]);
+    const provider = String(options.executionProviders![0]);
     // the CPU takes every graph of ours: there a failure is a defect and keeps its stack
     if (provider === 'cpu') throw error;
     const reason = (error as Error).message.split('\n')[0];

@@ -1,6 +1,7 @@
 /**
  * Parameters, their accumulated gradient and the AdamW moments, each one flat float32 array with a view a tensor.
- * Sessions are fed views of the weights, so nothing is copied between a step and the next run.
+ * Sessions are fed views of the weights, so nothing is copied between a step and the next run; or a device holds what
+ * the model is, and the arrays are empty but while they are read or written (`place.ts`).
  *
  * Several lanes (`lanes.ts`) train one model: each has its own weights, since the runtime takes no shared memory, while
  * gradients and moments are in memory that all lanes see.
@@ -9,6 +10,10 @@ import type { Parameter } from '../../models/qwen2-5-vl/parameters.ts';
 
 export interface ParameterStore {
   parameters: Parameter[];
+  /** Numbers in all parameters. */
+  size: number;
+  /** Whether it has gradient and moments. */
+  trained: boolean;
   weights: Float32Array;
   grads: Float32Array;
   firstMoment: Float32Array;
@@ -50,6 +55,8 @@ export function newStore(
   }
   return {
     parameters,
+    size,
+    trained: training !== null,
     weights: new Float32Array(size),
     ...(training?.(size) ?? newTrainingState(0)),
     cleared: true,
@@ -66,14 +73,9 @@ export function clearTraining(store: ParameterStore): void {
   store.steps = 0;
 }
 
-/** Whether it has gradient and moments. */
-export function isTrained(store: ParameterStore): boolean {
-  return store.grads.length === store.weights.length;
-}
-
 /** Throws where a frozen model is asked to learn: a defect of the caller. */
 export function requireTrainable(store: ParameterStore): void {
-  if (!isTrained(store)) throw new Error('this model is frozen: it has neither gradient nor optimizer');
+  if (!store.trained) throw new Error('this model is frozen: it has neither gradient nor optimizer');
 }
 
 /** The part of a flat array that belongs to one parameter. */

@@ -205,18 +205,26 @@ export interface CacheLayout {
   keySizes: Value;
 }
 
+/** Keys or values of one new token a response, [P·S, kvHeads·headDim], as the cache holds them: [P, kvHeads, S, 1, headDim]. */
+export function cacheEntry(x: Value, kvHeads: number, headDim: number, keyShape: Value): Value {
+  return onGrid(x, keyShape, kvHeads, 1, headDim);
+}
+
+function onGrid(x: Value, target: Value, kvHeads: number, rows: string | number, headDim: number): Value {
+  const shape = ['P', 'S', kvHeads, rows, headDim];
+  return transpose(addOp('Reshape', [x, target], shape), [0, 2, 1, 3, 4]);
+}
+
 /** One new token a response: q [P·S, heads·headDim], k, v [P·S, kvHeads·headDim] → [P·S, heads·headDim]. Has no gradient. */
 export function cachedAttention(q: Value, k: Value, v: Value, headDim: number, cache: CacheLayout): Value {
   const alpha = headDim ** -0.5;
-  const kvHeads = cache.promptKey.shape[1];
+  const kvHeads = Number(cache.promptKey.shape[1]);
   const [K, L] = [cache.promptKey.shape[2], cache.ownKey.shape[3]];
-  const grid = (x: Value, target: Value, rows: string | number) =>
-    transpose(addOp('Reshape', [x, target], ['P', 'S', kvHeads, rows, headDim]), [0, 2, 1, 3, 4]);
   const fold = (x: Value, width: number) => reshape(x, ['P', kvHeads, 'SR', width]);
   const folded = (x: Value) => addOp('Reshape', [x, cache.foldedShape], ['P', kvHeads, 'SR', L]);
-  const queries = grid(q, cache.queryShape, 'R');
-  const newKey = grid(k, cache.keyShape, 1);
-  const newValue = grid(v, cache.keyShape, 1);
+  const queries = onGrid(q, cache.queryShape, kvHeads, 'R', headDim);
+  const newKey = cacheEntry(k, kvHeads, headDim, cache.keyShape);
+  const newValue = cacheEntry(v, kvHeads, headDim, cache.keyShape);
   const scores = concat(
     [
       add(matmul(fold(queries, headDim), cache.promptKey, { transB: true, alpha }), cache.promptMask),
