@@ -49,6 +49,18 @@ describe('the random stream', () => {
   });
 });
 
+it('draws the same where memory lets only one prompt be sampled at a time', async () => {
+  const prompts = [textPrompt(1, 2, 3), textPrompt(4), textPrompt(5, 6)];
+  const told: number[] = [];
+  const onToken = ({ prompt }: { prompt: number }) => told.push(prompt);
+  const together = await sample(smallModel(), prompts, options);
+  const apart = await sample(smallModel({ keep: 0 }), prompts, { ...options, onToken });
+  expect(tokensOf(apart)).toEqual(tokensOf(together));
+  // one prompt after another
+  expect(told).toEqual([...told].sort());
+  expect(new Set(told)).toEqual(new Set([0, 1, 2]));
+});
+
 describe('one token from logits', () => {
   const logits = Float32Array.from([0.5, 2, -1, 1, 2, 0]);
   const probabilities = (temperature: number) => {

@@ -212,7 +212,8 @@ export function pack(packer: Packer, groups: readonly Group[]): Packed {
   };
 }
 
-function workOf(groups: readonly Group[]): Work {
+/** What a pass over these groups computes. */
+export function workOf(groups: readonly Group[]): Work {
   const lengths = groups.flatMap(({ row, completions }) => completions.map((c) => row.ids.length + c.length));
   const patches = groups.flatMap(({ row }) =>
     row.pictures.map(({ patched: { gridH, gridW } }) => gridH * gridW),
