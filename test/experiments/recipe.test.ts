@@ -116,10 +116,11 @@ describe('a wrong recipe is one line that names the file or flag and the key', (
     ['a switch for lora', 'lora: true', /: lora: must be object, received boolean$/],
     ['no rank', 'lora: { rank: 0 }', /: lora\.rank: Too small/],
     [
-      'no targets',
-      'lora: { targets: [] }',
-      /: lora\.targets: must be a list of endings of module names, a reg/,
+      'a number for targets',
+      'lora: { targets: 3 }',
+      /: lora\.targets: must be a list of endings of module na/,
     ],
+    ['no targets', 'lora: { targets: [] }', /: lora\.targets: names no module$/],
     ['an unknown variant', 'variant: dapo', /: variant: .*"trust-grpo"\|"grpo"\|"reference"$/],
     [
       'an unknown kind of lesson',
