@@ -1,5 +1,6 @@
 import type { Capabilities, Engine, StepOptions, Weights } from '../types.ts';
 import { deal, sequenceCosts } from './deal.ts';
+import { giveBack, takeThread } from './device/thread.ts';
 import type { LocalOptions } from './host.ts';
 import { type Result, startThread, type Thread } from './thread.ts';
 
@@ -8,7 +9,7 @@ type Lane = { thread: Thread; handle: number };
 
 /** Starts an engine. Throws InputError where the folder is not a whole Qwen2.5-VL checkpoint. */
 export async function createLocalEngine(options: LocalOptions): Promise<Engine> {
-  const threads = [startThread()];
+  const threads = [takeThread(options.provider)];
   try {
     const first = await threads[0].call('create', options);
     const lanes: Lane[] = [{ thread: threads[0], handle: first.handle }];
@@ -23,7 +24,7 @@ export async function createLocalEngine(options: LocalOptions): Promise<Engine> 
     }
     return proxy(lanes, first.capabilities, true);
   } catch (error) {
-    await Promise.all(threads.map((thread) => thread.stop()));
+    await Promise.all(threads.map(giveBack));
     throw error;
   }
 }
@@ -62,6 +63,8 @@ function proxy(lanes: readonly Lane[], capabilities: Capabilities, ownsThreads: 
     shared(sequences, sequenceCosts(sequences), ({ thread, handle }, share) =>
       thread.call('logprobs', handle, share, options),
     );
+  const references: Engine[] = [];
+  let disposed = false;
   return {
     capabilities,
     sample: (prompts, { onToken, ...options }) =>
@@ -96,7 +99,9 @@ function proxy(lanes: readonly Lane[], capabilities: Capabilities, ownsThreads: 
     async reference() {
       const made = await everywhere(lanes, ({ thread, handle }) => thread.call('reference', handle));
       const of = lanes.map(({ thread }, i) => ({ thread, handle: made[i].handle }));
-      return proxy(of, made[0].capabilities, false);
+      const reference = proxy(of, made[0].capabilities, false);
+      references.push(reference);
+      return reference;
     },
     save: (dir, { optimizer = false } = {}) => lanes[0].thread.call('save', lanes[0].handle, dir, optimizer),
     async load(dir, { optimizer = false } = {}) {
@@ -107,9 +112,13 @@ function proxy(lanes: readonly Lane[], capabilities: Capabilities, ownsThreads: 
       await everywhere(others, (lane) => lane.thread.call('adoptAll', lane.handle, snapshot));
     },
     async dispose() {
-      if (lanes.some(({ thread }) => thread.ended())) return;
-      await everywhere(lanes, ({ thread, handle }) => thread.call('dispose', handle));
-      if (ownsThreads) await everywhere(lanes, ({ thread }) => thread.stop());
+      if (disposed) return;
+      disposed = true;
+      if (lanes.every(({ thread }) => !thread.ended())) {
+        for (const reference of references) await reference.dispose();
+        await everywhere(lanes, ({ thread, handle }) => thread.call('dispose', handle));
+      }
+      if (ownsThreads) await everywhere(lanes, ({ thread }) => giveBack(thread));
     },
   };
 }

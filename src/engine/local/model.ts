@@ -19,20 +19,12 @@ import {
 import type { Caching } from './cache.ts';
 import { deviceCaching } from './device/cache.ts';
 import { devicePlace } from './device/place.ts';
+import { onDevice } from './device/thread.ts';
 import { memory } from './doctor/hardware.ts';
 import { hostCaching } from './host-cache.ts';
 import { activationBytes } from './memory.ts';
 import { hostPlace, type Place } from './place.ts';
-import {
-  type Feeds,
-  float,
-  gradientOf,
-  int64,
-  newSessions,
-  onDevice,
-  run,
-  type Sessions,
-} from './sessions.ts';
+import { type Feeds, float, gradientOf, int64, newSessions, run, type Sessions } from './sessions.ts';
 import {
   newStore,
   newTrainingState,

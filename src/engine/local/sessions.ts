@@ -2,6 +2,7 @@
 import * as ort from 'onnxruntime-node';
 import { InputError } from '../../errors.ts';
 import { WEBGPU } from '../../graph/lower.ts';
+import { onDevice } from './device/thread.ts';
 import {
   type Blueprint,
   buildGraph,
@@ -25,11 +26,6 @@ interface Session {
 }
 
 export type Feeds = Record<string, ort.Tensor>;
-
-/** Whether a provider computes in a memory of its own, where tensors can stay. */
-export function onDevice(provider: string): boolean {
-  return provider === 'webgpu';
-}
 
 export function newSessions(
   blueprint: Blueprint,
