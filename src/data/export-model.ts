@@ -4,9 +4,9 @@
  */
 import { copyFile, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { baseOf, isAdapterFolder } from '../engine/local/adapter.ts';
-import { readModelConfig } from '../engine/local/checkpoint.ts';
-import { type Rewritten, rewriteWeights } from '../engine/local/rewrite.ts';
+import { baseOf, isAdapterFolder } from '../engine/local/files/adapter.ts';
+import { readModelConfig } from '../engine/local/files/checkpoint.ts';
+import { type Rewritten, rewriteWeights } from '../engine/local/files/rewrite.ts';
 import { InputError } from '../errors.ts';
 import { writeFolder } from './atomic.ts';
 

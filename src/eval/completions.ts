@@ -17,7 +17,7 @@ import { readPicture } from '../data/images.ts';
 import { type JsonlRow, readJsonl } from '../data/jsonl.ts';
 import { promptIds } from '../data/prompt-ids.ts';
 import { parseWith } from '../data/validate.ts';
-import { readModelConfig } from '../engine/local/checkpoint.ts';
+import { readModelConfig } from '../engine/local/files/checkpoint.ts';
 import { createLocalEngine } from '../engine/local/index.ts';
 import type { Engine, Picture, Sequence } from '../engine/types.ts';
 import { InputError, RunError } from '../errors.ts';

@@ -1,7 +1,8 @@
 /** What a recipe trains by reinforcement and as the TRM: low-rank adapters, or all of a model. */
-import { isAdapterFolder, readAdapterLayers } from '../engine/local/adapter.ts';
-import { readModelConfig } from '../engine/local/checkpoint.ts';
-import { type Learning, parameterCount } from '../engine/local/memory.ts';
+
+import { type Learning, parameterCount } from '../engine/local/compute/memory.ts';
+import { isAdapterFolder, readAdapterLayers } from '../engine/local/files/adapter.ts';
+import { readModelConfig } from '../engine/local/files/checkpoint.ts';
 import { InputError } from '../errors.ts';
 import { adapterConfig } from '../models/lora/config.ts';
 import { loraParameters } from '../models/lora/parameters.ts';

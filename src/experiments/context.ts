@@ -1,5 +1,5 @@
 /** What a running experiment is given by whoever started it, and what every stage makes of it. */
-import { isAdapterFolder } from '../engine/local/adapter.ts';
+import { isAdapterFolder } from '../engine/local/files/adapter.ts';
 import { createLocalEngine } from '../engine/local/index.ts';
 import type { Engine } from '../engine/types.ts';
 import { Interrupted } from '../errors.ts';

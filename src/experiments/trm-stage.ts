@@ -6,7 +6,7 @@ import type { Chat } from '../data/chat.ts';
 import { exportModel } from '../data/export-model.ts';
 import { readJsonlValues, writeJsonl } from '../data/jsonl.ts';
 import { type LoadedRecord, openRecords, type Records } from '../data/reader.ts';
-import { isAdapterFolder } from '../engine/local/adapter.ts';
+import { isAdapterFolder } from '../engine/local/files/adapter.ts';
 import type { Engine } from '../engine/types.ts';
 import { RunError } from '../errors.ts';
 import { MAX_SHARD_BYTES } from '../models/checkpoint-index.ts';

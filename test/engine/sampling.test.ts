@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { pick, sample } from '../../src/engine/local/decode.ts';
-import { type LocalModel, logprobs } from '../../src/engine/local/model.ts';
-import { keyedUniform } from '../../src/engine/local/random.ts';
+import { pick, sample } from '../../src/engine/local/compute/decode.ts';
+import { type LocalModel, logprobs } from '../../src/engine/local/compute/model.ts';
+import { keyedUniform } from '../../src/engine/local/compute/random.ts';
 import type { Prompt, Sample, SampleOptions, Sequence } from '../../src/engine/types.ts';
 import { RunError } from '../../src/errors.ts';
 import { type GoldenCase, goldenCase, goldenModel, greatestDifference } from './golden-cases.ts';

@@ -1,7 +1,7 @@
 /** How many lanes a model gets, and how a batch is dealt out to them: consecutive shares of about equal cost. */
 import type { Qwen25VlConfig } from '../../models/qwen2-5-vl/config.ts';
 import type { Prompt, Sequence } from '../types.ts';
-import { type Learning, modelBytes } from './memory.ts';
+import { type Learning, modelBytes } from './compute/memory.ts';
 
 /** What all copies of weights and gradients may take together, bytes. */
 const COPIES = 2 * 2 ** 30;

@@ -1,14 +1,15 @@
 /** Bytes that a run needs at its widest, when the main variant and a baseline are trained side by side. */
-import { readModelConfig } from '../../engine/local/checkpoint.ts';
-import { lanesOf } from '../../engine/local/deal.ts';
-import { memory } from '../../engine/local/doctor/hardware.ts';
+
 import {
   activationBytes,
   cacheBytes,
   type Learning,
   modelBytes,
   passBytes,
-} from '../../engine/local/memory.ts';
+} from '../../engine/local/compute/memory.ts';
+import { lanesOf } from '../../engine/local/deal.ts';
+import { memory } from '../../engine/local/doctor/hardware.ts';
+import { readModelConfig } from '../../engine/local/files/checkpoint.ts';
 import { asksForThinking } from '../../train/trust-grpo.ts';
 import { CHAINS } from '../context.ts';
 import type { Recipe } from '../recipe.ts';

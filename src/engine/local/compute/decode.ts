@@ -1,9 +1,9 @@
 /**
  * Sampling with a cache of keys and values (`cache.ts`). Prompts are computed once each, whatever the number of samples.
  */
-import { RunError } from '../../errors.ts';
-import { mropeRows } from '../../models/qwen2-5-vl/positions.ts';
-import type { DrawnToken, Prompt, Sample, SampleOptions } from '../types.ts';
+import { RunError } from '../../../errors.ts';
+import { mropeRows } from '../../../models/qwen2-5-vl/positions.ts';
+import type { DrawnToken, Prompt, Sample, SampleOptions } from '../../types.ts';
 import { type PromptRow, pack, promptRow, workOf } from './batch.ts';
 import { type Cache, newGrid, prefillFeeds } from './cache.ts';
 import { activationBytes, cacheBytes } from './memory.ts';
