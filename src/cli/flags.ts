@@ -49,9 +49,15 @@ export function modelFolder(model: string): string {
   );
 }
 
-/** `--threads`, or all cores. */
+/** No machine gains from more. */
+const MOST_THREADS = 256;
+
+/** `--threads`, or all cores. Throws InputError. */
 export function threadsOf(text: string | undefined): number {
-  return text === undefined ? availableParallelism() : wholeNumber('--threads', text, 1);
+  if (text === undefined) return Math.min(availableParallelism(), MOST_THREADS);
+  const threads = wholeNumber('--threads', text, 1);
+  if (threads > MOST_THREADS) throw new InputError(`--threads ${text}: must be ${MOST_THREADS} at most`);
+  return threads;
 }
 
 const UNITS = { '': 1, B: 1, KB: 1e3, MB: 1e6, GB: 1e9, KIB: 2 ** 10, MIB: 2 ** 20, GIB: 2 ** 30 };

@@ -108,7 +108,7 @@ export const Recipe = z.strictObject({
     .strictObject({
       provider: z.enum(['auto', 'cpu', 'webgpu', 'cuda']).default('auto'),
       /** Threads of each engine; the main variant and the baselines run side by side. */
-      threads: whole.default(1),
+      threads: whole.max(256, 'must be 256 at most').default(1),
       /** Tokens that each lane of an engine computes at once; longer batches are cut up, a longer sequence stands alone. */
       token_budget: whole.default(2048),
     })
