@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util';
 import { BENCHMARKS, type Benchmark, type Sides } from './compare/benchmarks.ts';
 import { machine, ownVersions, quiet, sgemmGflops } from './compare/machine.ts';
 import { markdown, type Report, type SizeReport, type UpdateRate } from './compare/report.ts';
-import { measureInTurns, resultOf } from './compare/rounds.ts';
+import { disturbed, measureInTurns, resultOf } from './compare/rounds.ts';
 import { round } from './timing.ts';
 import type { Watched } from './watch.ts';
 
@@ -112,7 +112,8 @@ function updateRate(
   { row, target: targetOf }: NonNullable<Benchmark['update']>,
   machineGflops: number,
 ): UpdateRate {
-  const { ours, peer } = results.find(({ what }) => what === row)!;
+  const result = results.find(({ what }) => what === row)!;
+  const { ours, peer } = result;
   const share = work[size] / ours.best_s / machineGflops;
   const target = targetOf(size);
   return {
@@ -120,7 +121,7 @@ function updateRate(
     peer_gflops: round(work[size] / peer.best_s),
     share: round(share),
     target,
-    reached: target === null ? null : share >= target,
+    reached: target === null || disturbed(result) ? null : share >= target,
   };
 }
 

@@ -10,6 +10,7 @@
  * Prints one JSON object; `detail` splits the fastest RL step into its phases. `watch` says where an RL step's time goes
  * between threads (see watch.ts). `--batches FILE` writes the batches as peers/world_stages.py reads them.
  */
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -42,6 +43,11 @@ const { values } = parseArgs({
 const recipe: Recipe = await readRecipe(null, []);
 const threads = Number(values.threads);
 const dir = await mkdtemp(join(tmpdir(), 'sophia-bench-'));
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => {
+    rmSync(dir, { recursive: true, force: true });
+    process.exit(1);
+  });
 const made = await worldBatches(recipe, dir);
 const { chat, lessons, asked, response } = made;
 if (values.batches) await writePlain(values.batches, made);

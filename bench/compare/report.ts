@@ -1,7 +1,7 @@
 /** A comparison as plain data and as Markdown. */
 import type { Watched } from '../watch.ts';
 import type { Machine } from './machine.ts';
-import type { Cell, Result } from './rounds.ts';
+import { BUSY_CORES, type Cell, disturbed, type Result } from './rounds.ts';
 
 export interface Report {
   title: string;
@@ -43,7 +43,7 @@ export function markdown(report: Report): string {
     `### ${report.title}`,
     '',
     `${report.date}, ${machine.model}, ${machine.cores} cores (${features}), ${machine.memory_gb} GB, load ${machine.load[0]} before; ${used}.`,
-    `\`${report.command}\`: best of ${report.reps} (median), in turns. Other load: cores that other processes kept busy beside each side (median).`,
+    `\`${report.command}\`: best of ${report.reps} or more (median), in turns. Other load: cores that other processes kept busy beside each side's best.`,
     ...(sizes.some(({ results }) => results.some(disturbed)) ? ['', DISTURBED] : []),
     '',
     `| size | | sophiavl | ${peer} | ratio | ratio of CPU seconds | target | other load |`,
@@ -67,15 +67,10 @@ export function markdown(report: Report): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** Above this, wall times say little. */
-const BUSY_CORES = 0.2;
-const DISTURBED = `**The machine was not quiet: where other load is above ${BUSY_CORES}, go by CPU seconds.**`;
+const DISTURBED = `**The machine was not quiet: where other load is above ${BUSY_CORES}, wall times decide nothing; go by CPU seconds.**`;
 
-function disturbed({ ours, peer }: Result): boolean {
-  return (ours.others ?? 0) > BUSY_CORES || (peer.others ?? 0) > BUSY_CORES;
-}
-
-function line({ what, ours, peer, ratio, cpu_ratio, target, reached }: Result): string[] {
+function line(result: Result): string[] {
+  const { what, ours, peer, ratio, cpu_ratio, target, reached } = result;
   return [
     what,
     cell(ours),
@@ -100,7 +95,9 @@ function seconds(s: number): string {
 }
 
 function goal(target: string | null, reached: boolean | null): string {
-  return target === null ? '–' : `≥ ${target}, ${reached ? 'reached' : '**missed**'}`;
+  if (target === null) return '–';
+  const verdict = reached === null ? 'undecided' : reached ? 'reached' : '**missed**';
+  return `≥ ${target}, ${verdict}`;
 }
 
 const times = (ratio: number) => `${ratio.toFixed(2)}×`;
