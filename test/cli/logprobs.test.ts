@@ -336,7 +336,11 @@ describe('wrong flags end with exit code 2 and one line', () => {
     ['no file', ['--in', 'no.jsonl'], /^no\.jsonl: cannot read: no such file$/],
     ['no tokens', ['--greedy', '0'], /^--greedy 0: must be a whole number from 1 on$/],
     ['no threads', ['--threads', '0'], /^--threads 0: must be a whole number from 1 on$/],
-    ['more threads than any machine uses', ['--threads', '100000'], /^--threads 100000: must be 256 at most$/],
+    [
+      'more threads than any machine uses',
+      ['--threads', '100000'],
+      /^--threads 100000: must be 256 at most$/,
+    ],
     ['no provider', ['--provider', 'tpu'], /--provider.*tpu.*auto, cpu, webgpu, cuda/],
   ])('%s', async (_what, args, line) => {
     const file = writeRows('given.jsonl', [{ messages: question(), completion: 'A' }]);

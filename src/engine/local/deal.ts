@@ -5,10 +5,12 @@ import { type Learning, modelBytes } from './compute/memory.ts';
 
 /** What all copies of weights and gradients may take together, bytes. */
 const COPIES = 2 * 2 ** 30;
+/** What a lane takes beside them: a thread of Node's, and its sessions. */
+const A_LANE = 64 * 2 ** 20;
 
 /** Lanes for `threads` threads: as many as copies of `bytes` fit, each with an equal number of the runtime's threads. */
 export function laneCount(threads: number, bytes: number): number {
-  let lanes = Math.max(1, Math.min(threads, Math.floor(COPIES / bytes)));
+  let lanes = Math.max(1, Math.min(threads, Math.floor(COPIES / (bytes + A_LANE))));
   while (threads % lanes > 0) lanes--;
   return lanes;
 }

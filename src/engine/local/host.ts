@@ -47,11 +47,11 @@ function modelOf(handle: number): LocalModel {
  */
 export const OPERATIONS = {
   async create({ source, adapter, ...options }: LocalOptions) {
-    const { model, lanes } = await openModel(source, adapter ?? null, options);
-    return { ...keep(model, options), lanes };
+    const { model, lanes, lane } = await openModel(source, adapter ?? null, options);
+    return { ...keep(model, options), lanes, lane };
   },
   /** Another lane of the model that `snapshot` shows. */
-  async join(snapshot: lane.Snapshot, computing: Computing): Promise<number> {
+  async join(snapshot: lane.Snapshot, computing: Computing & { keep: number }): Promise<number> {
     return keep(lane.join(snapshot, computing), computing).handle;
   },
   async snapshot(handle: number) {
@@ -86,6 +86,7 @@ export const OPERATIONS = {
       threads: intraOpNumThreads!,
       trainable: false,
       tokenBudget: from.tokenBudget,
+      keep: from.keep,
     };
     // what is frozen is shared
     const shared = from.adapter || !from.store.trained ? { base: from.places.base } : {};

@@ -18,7 +18,7 @@ export async function createLocalEngine(options: LocalOptions): Promise<Engine> 
       while (threads.length < first.lanes) {
         const thread = startThread();
         threads.push(thread);
-        lanes.push({ thread, handle: await thread.call('join', snapshot, options) });
+        lanes.push({ thread, handle: await thread.call('join', snapshot, first.lane) });
       }
       await meet(lanes);
     }
@@ -65,8 +65,7 @@ function proxy(lanes: readonly Lane[], capabilities: Capabilities, ownsThreads: 
     );
   const references: Engine[] = [];
   let disposed = false;
-  return {
-    capabilities,
+  const engine: Omit<Engine, 'capabilities' | 'dispose'> = {
     sample: (prompts, { onToken, ...options }) =>
       shared(
         prompts,
@@ -111,6 +110,17 @@ function proxy(lanes: readonly Lane[], capabilities: Capabilities, ownsThreads: 
       const snapshot = await thread.call('snapshot', handle);
       await everywhere(others, (lane) => lane.thread.call('adoptAll', lane.handle, snapshot));
     },
+  };
+  const inTurn = queue();
+  return {
+    capabilities,
+    sample: (...args) => inTurn(() => engine.sample(...args)),
+    logprobs: (...args) => inTurn(() => engine.logprobs(...args)),
+    backward: (...args) => inTurn(() => engine.backward(...args)),
+    step: (...args) => inTurn(() => engine.step(...args)),
+    reference: () => inTurn(() => engine.reference()),
+    save: (...args) => inTurn(() => engine.save(...args)),
+    load: (...args) => inTurn(() => engine.load(...args)),
     async dispose() {
       if (disposed) return;
       disposed = true;
@@ -120,6 +130,16 @@ function proxy(lanes: readonly Lane[], capabilities: Capabilities, ownsThreads: 
       }
       if (ownsThreads) await everywhere(lanes, ({ thread }) => giveBack(thread));
     },
+  };
+}
+
+/** Runs pieces of work one after another: nothing may fall between the parts of a step that several lanes make. */
+function queue() {
+  let last: Promise<unknown> = Promise.resolve();
+  return <T>(work: () => Promise<T>): Promise<T> => {
+    const next = last.then(work, work);
+    last = next.catch(() => {});
+    return next;
   };
 }
 

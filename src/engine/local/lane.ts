@@ -43,13 +43,13 @@ function shared(values: Float32Array): Float32Array {
 }
 
 /** A model of its own weights and gradient, whose moments are those of the snapshot's. */
-export function join(from: Snapshot, computing: Computing): LocalModel {
+export function join(from: Snapshot, computing: Computing & { keep: number }): LocalModel {
   const training = (size: number): TrainingState => ({
     grads: new Float32Array(new SharedArrayBuffer(4 * size)),
     ...from.moments,
   });
   const { config, processor, adapter } = from;
-  const model = newModel(config, processor, { ...computing, adapter, threads: 1, training });
+  const model = newModel(config, processor, { ...computing, adapter, training });
   model.base.weights.set(from.base);
   if (from.store) model.store.weights.set(from.store);
   return model;

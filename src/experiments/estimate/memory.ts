@@ -3,6 +3,7 @@
 import {
   activationBytes,
   cacheBytes,
+  KEPT_SHARE,
   type Learning,
   modelBytes,
   passBytes,
@@ -81,7 +82,7 @@ function learnerBytes({ rl, engine }: Recipe, shapes: Shapes, model: Model, lear
     largestPicture: patches,
   };
   // beyond this the engine computes activations twice
-  const kept = activationBytes(config, work, learning) > memory().total / 4 ? 'layer inputs' : 'all';
+  const kept = activationBytes(config, work, learning) > memory().total / KEPT_SHARE ? 'layer inputs' : 'all';
   const pass = passBytes(config, work, learning, kept);
   const loaded = modelBytes(config, learning);
   const frozen = frozenBytes(model, learning);

@@ -18,12 +18,12 @@ export interface Grouping {
   mask: 'causal' | 'key';
 }
 
-/** True where groups differ in length, so that some slots are padding. */
 /** A mask [length] for slots of which the first `filled` are real. */
 export function prefixMask(filled: number, length: number) {
   return float(new Float32Array(length).fill(MASKED, filled), [length]);
 }
 
+/** True where groups differ in length, so that some slots are padding. */
 export function isRagged(groups: ArrayLike<number>[]): boolean {
   return groups.some((g) => g.length !== groups[0].length);
 }

@@ -27,6 +27,9 @@ export interface Work {
 /** What a backward pass finds again: all activations, or each layer's input, from which the rest is computed again. */
 export type Kept = 'all' | 'layer inputs';
 
+/** All lanes of a model together may keep the machine's memory divided by this, for activations. */
+export const KEPT_SHARE = 4;
+
 const FLOAT = 4;
 /** Node's typed arrays have at most 2³² elements, and all weights stand in one. */
 const MOST_PARAMETERS = 2 ** 32;

@@ -22,7 +22,7 @@ import type { Caching } from './cache.ts';
 import { deviceCaching } from './device/cache.ts';
 import { devicePlace } from './device/place.ts';
 import { hostCaching } from './host-cache.ts';
-import { activationBytes } from './memory.ts';
+import { activationBytes, KEPT_SHARE } from './memory.ts';
 import { hostPlace, type Place } from './place.ts';
 import { type Feeds, float, gradientOf, int64, newSessions, run, type Sessions } from './sessions.ts';
 import {
@@ -109,7 +109,7 @@ export function newModel(
     caching: onDevice(provider) ? deviceCaching : hostCaching,
     sessions: newSessions(blueprint, [basePlace.weights, storePlace.weights], provider, threads),
     tokenBudget,
-    keep: options.keep ?? memory().total / 4,
+    keep: options.keep ?? memory().total / KEPT_SHARE,
   };
 }
 
@@ -224,6 +224,9 @@ function preparePass(model: LocalModel, groups: readonly Group[], temperature: n
   return { packed, feeds, counts: completions.map((c) => c.length) };
 }
 
+/** Attention pads sequences to the longest: with padding they may take so many times the budget. */
+const MOST_PADDING = 4;
+
 /**
  * Consecutive sequences whose tokens together stay within the budget (a longer one stands alone); those that follow one
  * another with the same prompt share it.
@@ -231,6 +234,8 @@ function preparePass(model: LocalModel, groups: readonly Group[], temperature: n
 function* microBatches(model: LocalModel, sequences: Sequence[]): Generator<Group[]> {
   let groups: Group[] = [];
   let tokens = 0;
+  let rows = 0;
+  let longest = 0;
   for (const { prompt, completion } of sequences) {
     if (completion.length === 0) throw new Error('a sequence without completion tokens cannot be scored');
     requireTokens(model.config, completion);
@@ -238,15 +243,24 @@ function* microBatches(model: LocalModel, sequences: Sequence[]): Generator<Grou
     const last = groups.at(-1);
     const shared = last?.row.key === row.key && shareable(row);
     const more = completion.length + (shared ? 0 : row.ids.length);
-    if (groups.length > 0 && tokens + more > model.tokenBudget) {
+    const widest = Math.max(longest, row.ids.length + completion.length);
+    const padded = (rows + 1) * widest;
+    if (
+      groups.length > 0 &&
+      (tokens + more > model.tokenBudget || padded > MOST_PADDING * model.tokenBudget)
+    ) {
       yield groups;
       groups = [{ row, completions: [completion] }];
       tokens = row.ids.length + completion.length;
+      rows = 1;
+      longest = tokens;
       continue;
     }
     if (shared) last.completions.push(completion);
     else groups.push({ row, completions: [completion] });
     tokens += more;
+    rows++;
+    longest = widest;
   }
   if (groups.length > 0) yield groups;
 }

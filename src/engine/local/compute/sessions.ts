@@ -67,6 +67,7 @@ function sessionOf(sessions: Sessions, kind: GraphKind, variant: GraphVariant): 
   if (!session) {
     session = makeSession(sessions, kind, variant);
     sessions.made.set(key, session);
+    session.catch(() => sessions.made.delete(key));
   }
   return session;
 }

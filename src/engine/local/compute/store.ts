@@ -3,7 +3,7 @@
  * Sessions are fed views of the weights, so nothing is copied between a step and the next run; or a device holds what
  * the model is, and the arrays are empty but while they are read or written (`place.ts`).
  *
- * Several lanes (`lanes.ts`) train one model: each has its own weights, since the runtime takes no shared memory, while
+ * Several lanes (`lane.ts`) train one model: each has its own weights, since the runtime takes no shared memory, while
  * gradients and moments are in memory that all lanes see.
  */
 import type { Parameter } from '../../../models/qwen2-5-vl/parameters.ts';
@@ -15,6 +15,7 @@ export interface ParameterStore {
   /** Whether it has gradient and moments. */
   trained: boolean;
   weights: Float32Array;
+  /** While lanes make a step, a lane's own part holds the moved weights, for the others to take over. */
   grads: Float32Array;
   firstMoment: Float32Array;
   secondMoment: Float32Array;

@@ -10,10 +10,11 @@ import { adaptedLayers, type LoraLayer } from '../../../models/lora/targets.ts';
 import type { Qwen25VlConfig } from '../../../models/qwen2-5-vl/config.ts';
 import { initialise } from '../../../models/qwen2-5-vl/initialise.ts';
 import { smallPictureProcessor } from '../../../models/qwen2-5-vl/processor.ts';
-import { type Learning, requireLoadable } from '../compute/memory.ts';
+import { KEPT_SHARE, type Learning, requireLoadable } from '../compute/memory.ts';
 import { type Computing, type LocalModel, newModel } from '../compute/model.ts';
 import { newTrainingState, view } from '../compute/store.ts';
 import { lanesOf } from '../deal.ts';
+import { memory } from '../doctor/hardware.ts';
 import { baseOf, isAdapterFolder, readAdapter, readAdapterLayers, writeAdapter } from './adapter.ts';
 import { readModelConfig, readWeights, writeConfig, writeModel } from './checkpoint.ts';
 
@@ -25,12 +26,12 @@ export type AdapterSource =
   | { dir: string }
   | (Pick<AdapterConfig, 'rank' | 'alpha' | 'targets'> & { seed: number });
 
-/** A model of this thread, and the lanes it should run in. Throws InputError: no such folder, not a whole one, or too large for this machine's memory. */
+/** A model of this thread, the lanes it should run in, and how each of them computes. Throws InputError: no such folder, not a whole one, or too large for this machine's memory. */
 export async function openModel(
   source: ModelSource,
   adapterSource: AdapterSource | null,
   computing: Computing,
-): Promise<{ model: LocalModel; lanes: number }> {
+): Promise<{ model: LocalModel; lanes: number; lane: Computing & { keep: number } }> {
   const lean = 'dir' in source && (await isAdapterFolder(source.dir));
   if (lean && adapterSource)
     throw new InputError(
@@ -50,7 +51,8 @@ export async function openModel(
   const threads = Math.floor(computing.threads / lanes);
   const training = (size: number) => newTrainingState(size, lanes > 1);
   const baseDir = adapter && 'dir' in from ? resolve(from.dir) : null;
-  const model = newModel(config, processor, { ...computing, adapter, baseDir, threads, training });
+  const lane = { ...computing, threads, keep: memory().total / KEPT_SHARE / lanes };
+  const model = newModel(config, processor, { ...lane, adapter, baseDir, training });
   if ('dir' in from) await readWeights(from.dir, config, model.base);
   else
     for (const [name, { data }] of initialise(config, from.seed))
@@ -63,7 +65,7 @@ export async function openModel(
   const { places } = model;
   await places.base.settle();
   if (places.store !== places.base) await places.store.settle();
-  return { model, lanes };
+  return { model, lanes, lane };
 }
 
 function layersOf(adapter: AdapterSource, config: Qwen25VlConfig): Promise<LoraLayer[]> | LoraLayer[] {
