@@ -2,14 +2,16 @@
  * Times the local engine on a Qwen2.5-VL of a given size: log-probabilities, gradient, gradient + AdamW, sampling.
  * The shapes are those of peers/torch_lm.py, so that the two can be divided by one another.
  *
- *     npx tsx bench/engine.ts XS [--threads 2] [--provider cpu] [--reps 5] [--only forward,backward,step,sample]
+ *     npx tsx bench/engine.ts XS [--threads 2] [--provider cpu] [--reps 5] [--only forward,backward,step,sample,watch]
  *
  * Prints one JSON object: best and median seconds of each part, process CPU seconds of the best, tokens a second.
+ * `watch` says where a step's time goes between threads (see watch.ts).
  */
 import { parseArgs } from 'node:util';
 import { createLocalEngine } from '../src/engine/local/index.ts';
 import { type Batch, batchOf, configOf, SHAPES, type ShapeName } from './shapes.ts';
-import { timed } from './timing.ts';
+import { runSide } from './side.ts';
+import { watched } from './watch.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -19,6 +21,7 @@ const { values, positionals } = parseArgs({
     reps: { type: 'string', default: '5' },
     only: { type: 'string', default: 'forward,backward,step,sample' },
     budget: { type: 'string', default: '8192' },
+    serve: { type: 'boolean', default: false },
   },
 });
 const name = (positionals[0] ?? 'XS') as ShapeName;
@@ -33,7 +36,6 @@ const engine = await createLocalEngine({
 });
 const { sequences, prompts, weights }: Batch = batchOf(shape);
 const tokens = shape.rows * (shape.prompt + shape.completion);
-const newTokens = shape.rows * shape.completion;
 const optimizer = {
   learningRate: 1e-6,
   betas: [0.9, 0.95] as [number, number],
@@ -41,34 +43,29 @@ const optimizer = {
   weightDecay: 0.01,
   maxGradNorm: 1,
 };
-const parts: Record<string, { run: () => Promise<unknown>; tokens: number }> = {
-  forward: { run: () => engine.logprobs(sequences), tokens },
-  backward: { run: () => engine.backward(sequences, weights), tokens },
-  step: {
-    run: async () => {
-      await engine.backward(sequences, weights);
-      await engine.step(optimizer);
-    },
-    tokens,
-  },
-  sample: {
-    run: () =>
-      engine.sample(prompts, {
-        samples: 1,
-        maxTokens: shape.completion,
-        temperature: 1,
-        seed: 0,
-        stop: [],
-      }),
-    tokens: newTokens,
-  },
+const step = async () => {
+  await engine.backward(sequences, weights);
+  await engine.step(optimizer);
 };
-const result: Record<string, unknown> = { name, threads, parameters: engine.capabilities.parameters };
-for (const part of values.only.split(',')) {
-  const { run, tokens: count } = parts[part];
-  const time = await timed(run, Number(values.reps));
-  result[part] = { ...time, tokens_per_s: Math.round(count / time.best_s) };
-}
-result.max_rss_mb = Math.round(process.resourceUsage().maxRSS / 1024);
-process.stdout.write(`${JSON.stringify(result)}\n`);
-await engine.dispose();
+const sampling = {
+  samples: 1,
+  maxTokens: shape.completion,
+  temperature: 1,
+  seed: 0,
+  stop: [],
+};
+await runSide(
+  {
+    facts: { name, threads, parameters: engine.capabilities.parameters },
+    parts: {
+      forward: () => engine.logprobs(sequences),
+      backward: () => engine.backward(sequences, weights),
+      step,
+      sample: () => engine.sample(prompts, sampling),
+      watch: () => watched(step),
+    },
+    tokens: { forward: tokens, backward: tokens, step: tokens, sample: shape.rows * shape.completion },
+    close: () => engine.dispose(),
+  },
+  { serve: values.serve, reps: Number(values.reps), only: values.only.split(',') },
+);

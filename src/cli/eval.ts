@@ -3,11 +3,12 @@ import { readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../errors.ts';
-import { modelFolder, notNegative, threadsOf, wholeNumber } from './flags.ts';
+import { ADAPTER, modelFolder, notNegative, threadsOf, wholeNumber } from './flags.ts';
 import { createProgress } from './progress.ts';
 
 interface Flags {
   model: string;
+  adapter?: string;
   data?: string;
   benchmark?: string;
   split?: string;
@@ -26,6 +27,7 @@ export function register(program: Command): void {
     .command('eval')
     .description("Score a checkpoint on records; a world's records are judged by its oracle as well")
     .requiredOption('--model <dir>', 'a Qwen2.5-VL folder: a checkpoint of a run, or one from a hub')
+    .option(...ADAPTER)
     .option('--data <file>', 'records, or the folder that holds them (sophia world writes one)')
     .option('--benchmark <names>', 'not yet: evaluate record files with --data')
     .option('--split <name>', "only a world's records of this split; of a folder, the file NAME.jsonl")
@@ -54,9 +56,11 @@ async function evaluate(flags: Flags): Promise<void> {
   const { evaluateRecords, modelName, openQuestions } = await import('../eval/record-file.ts');
 
   const model = modelFolder(flags.model);
+  const { adapter = null } = flags;
   checkTemplate(flags.template, '--template');
   const options = {
     model,
+    adapter,
     template: flags.template,
     temperature: notNegative('--temperature', flags.temperature),
     maxTokens: wholeNumber('--max-tokens', flags.maxTokens, 1),
@@ -69,7 +73,7 @@ async function evaluate(flags: Flags): Promise<void> {
     throw new InputError(`--out ${flags.out}: is used already; name another folder or remove it`);
 
   const questions = await openQuestions(flags.data, flags.split ?? null, limit);
-  const out = flags.out ?? freeFolder(join('eval', `${modelName(model)}-${questions.split}`));
+  const out = flags.out ?? freeFolder(join('eval', `${modelName(adapter ?? model)}-${questions.split}`));
   const progress = createProgress();
   const stage = `evaluate ${questions.split}`;
   try {

@@ -17,7 +17,10 @@ export function register(program: Command): void {
   program
     .command('export')
     .description('Write a checkpoint anew: an adapter merged into it, another dtype, other shards')
-    .requiredOption('--model <dir>', 'a Qwen2.5-VL folder: a checkpoint of a run, or one from a hub')
+    .requiredOption(
+      '--model <dir>',
+      'a Qwen2.5-VL folder: a checkpoint of a run (adapters are merged into their base), or one from a hub',
+    )
     .option('--adapter <dir>', 'a LoRA adapter in the format of PEFT, to be merged')
     .requiredOption('--out <dir>', 'a new folder')
     .addOption(
@@ -54,7 +57,7 @@ async function write(flags: Flags): Promise<void> {
     process.stdout.write(
       flags.json
         ? `${JSON.stringify({ model, adapter, out, dtype, files, tensors, bytes, merged, left_out: leftOut })}\n`
-        : `${out}: ${tensors} tensors${adapter === null ? '' : `, ${merged} of them with the adapter merged in`}, ${size}\n`,
+        : `${out}: ${tensors} tensors${merged === 0 ? '' : `, ${merged} of them with the adapter merged in`}, ${size}\n`,
     );
   } finally {
     progress.stop();

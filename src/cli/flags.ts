@@ -20,13 +20,27 @@ export function notNegative(flag: string, text: string): number {
   return value;
 }
 
-/** The folder of `--model`. Throws InputError for a URL, and for what is no model folder. */
+/** Of commands that ask a checkpoint. */
+export const ADAPTER = [
+  '--adapter <dir>',
+  'a LoRA adapter in the format of PEFT, beside the weights of --model',
+] as const;
+
+/**
+ * The folder of `--model`: a whole checkpoint, or adapters that name the one they belong to, as runs with LoRA save them.
+ * Throws InputError for a URL, and for what is neither.
+ */
 export function modelFolder(model: string): string {
   const wrong = (what: string) => new InputError(`--model ${model}: ${what}`);
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(model))
     throw wrong('models behind a URL cannot be asked yet; give the folder of a checkpoint');
   const has = (name: string) => existsSync(join(model, name));
   if (!has('.')) throw wrong('no such folder');
+  const whole = has('model.safetensors') || has('model.safetensors.index.json');
+  if (has('adapter_config.json') && !whole && !(has('config.json') && has('tokenizer.json')))
+    throw wrong(
+      'is an adapter without the model it belongs to; give its base as --model and this folder as --adapter',
+    );
   if (has('config.json')) return model;
   throw wrong(
     has('checkpoints')
@@ -35,9 +49,15 @@ export function modelFolder(model: string): string {
   );
 }
 
-/** `--threads`, or all cores. */
+/** No machine gains from more. */
+const MOST_THREADS = 256;
+
+/** `--threads`, or all cores. Throws InputError. */
 export function threadsOf(text: string | undefined): number {
-  return text === undefined ? availableParallelism() : wholeNumber('--threads', text, 1);
+  if (text === undefined) return Math.min(availableParallelism(), MOST_THREADS);
+  const threads = wholeNumber('--threads', text, 1);
+  if (threads > MOST_THREADS) throw new InputError(`--threads ${text}: must be ${MOST_THREADS} at most`);
+  return threads;
 }
 
 const UNITS = { '': 1, B: 1, KB: 1e3, MB: 1e6, GB: 1e9, KIB: 2 ** 10, MIB: 2 ** 20, GIB: 2 ** 30 };

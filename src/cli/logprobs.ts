@@ -1,11 +1,12 @@
 /** `sophia logprobs`: how likely a checkpoint finds given completions, JSON Lines to JSON Lines. */
 import { type Command, Option } from 'commander';
 import { type ProviderName, providerNames, providerOf } from '../engine/local/provider.ts';
-import { modelFolder, threadsOf, wholeNumber } from './flags.ts';
+import { ADAPTER, modelFolder, threadsOf, wholeNumber } from './flags.ts';
 import { printRows } from './rows.ts';
 
 interface Flags {
   model: string;
+  adapter?: string;
   in: string;
   greedy?: string;
   threads?: string;
@@ -19,6 +20,7 @@ export function register(program: Command): void {
       'log-probabilities of completions: JSONL rows {messages, completion} in, the rows plus {prompt_ids, completion_ids, logprobs} out',
     )
     .requiredOption('--model <dir>', 'a Qwen2.5-VL folder: a checkpoint of a run, or one from a hub')
+    .option(...ADAPTER)
     .requiredOption('--in <file>', 'JSONL file, or - for standard input')
     .option('--greedy <n>', 'also {greedy_ids}: the n most likely tokens one after another, past any end')
     .option('--threads <n>', 'by default one a core')
@@ -29,9 +31,10 @@ export function register(program: Command): void {
 
 async function logprobs(flags: Flags): Promise<void> {
   const model = modelFolder(flags.model);
+  const { adapter = null } = flags;
   const greedy = flags.greedy === undefined ? null : wholeNumber('--greedy', flags.greedy, 1);
   const threads = threadsOf(flags.threads);
   const provider = await providerOf('--provider', flags.provider);
   const { scoreCompletions } = await import('../eval/completions.ts');
-  await printRows(scoreCompletions(flags.in, { model, greedy, provider, threads }));
+  await printRows(scoreCompletions(flags.in, { model, adapter, greedy, provider, threads }));
 }

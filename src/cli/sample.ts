@@ -1,9 +1,10 @@
 /** `sophia sample`: asks a checkpoint about pictures; the response is printed as it is drawn. */
 import type { Command } from 'commander';
-import { modelFolder, notNegative, threadsOf, wholeNumber } from './flags.ts';
+import { ADAPTER, modelFolder, notNegative, threadsOf, wholeNumber } from './flags.ts';
 
 interface Flags {
   model: string;
+  adapter?: string;
   image: string[];
   prompt: string;
   maxTokens: string;
@@ -18,6 +19,7 @@ export function register(program: Command): void {
     .command('sample')
     .description('Ask a checkpoint about a picture')
     .requiredOption('--model <dir>', 'a Qwen2.5-VL folder: a checkpoint of a run, or one from a hub')
+    .option(...ADAPTER)
     .option('--image <file...>', 'pictures, before the text; may be given again', [])
     .requiredOption('--prompt <text>', 'the question')
     .option('--max-tokens <n>', 'longest response', '512')
@@ -35,13 +37,13 @@ async function sample(flags: Flags): Promise<void> {
   const seed = wholeNumber('--seed', flags.seed, 0);
   const threads = threadsOf(flags.threads);
   const { ask } = await import('../eval/ask.ts');
-  const { image: pictures, prompt, json } = flags;
-  const settings = { model, pictures, prompt, maxTokens, temperature, seed, threads };
+  const { adapter = null, image: pictures, prompt, json } = flags;
+  const settings = { model, adapter, pictures, prompt, maxTokens, temperature, seed, threads };
   const print = json ? () => {} : (text: string) => process.stdout.write(text);
   const { response, tokens, finish } = await ask(settings, print);
   process.stdout.write(
     json
-      ? `${JSON.stringify({ model, image: pictures, prompt, temperature, seed, response, tokens, finish })}\n`
+      ? `${JSON.stringify({ model, adapter, image: pictures, prompt, temperature, seed, response, tokens, finish })}\n`
       : '\n',
   );
   if (finish === 'length') process.stderr.write(`cut off after ${tokens} tokens (--max-tokens)\n`);

@@ -56,9 +56,12 @@ async function train(file: string | undefined, flags: Flags): Promise<void> {
 
   if (flags.dryRun) {
     const { estimate } = await import('../experiments/estimate/estimate.ts');
+    const { parametersSaid } = await import('../experiments/adapters.ts');
     const taken = await estimate(recipe);
     process.stdout.write(
-      flags.json ? `${JSON.stringify({ recipe, ...taken })}\n` : `${recipeYaml(recipe)}${inComments(taken)}`,
+      flags.json
+        ? `${JSON.stringify({ recipe, ...taken })}\n`
+        : `${recipeYaml(recipe)}${inComments(taken, parametersSaid(taken.parameters))}`,
     );
     return;
   }
@@ -106,9 +109,10 @@ function duration(minutes: number): string {
 }
 
 /** An estimate below a recipe, which stays one that can be read back. */
-function inComments({ memory_mb, minutes, stages, note }: Estimate): string {
+function inComments({ memory_mb, minutes, stages, note }: Estimate, model: string): string {
   const widest = stages.reduce((most, { stage }) => Math.max(most, stage.length), 0);
   return [
+    `model: ${model}`,
     `memory: about ${memory_mb} MB`,
     `time: about ${duration(minutes)} (${note})`,
     ...stages.map(({ stage, seconds }) => `  ${stage.padEnd(widest)}  ${Math.round(seconds)} s`),

@@ -4,8 +4,9 @@
  */
 import { copyFile, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readModelConfig } from '../engine/local/checkpoint.ts';
-import { type Rewritten, rewriteWeights } from '../engine/local/rewrite.ts';
+import { baseOf, isAdapterFolder } from '../engine/local/files/adapter.ts';
+import { readModelConfig } from '../engine/local/files/checkpoint.ts';
+import { type Rewritten, rewriteWeights } from '../engine/local/files/rewrite.ts';
 import { InputError } from '../errors.ts';
 import { writeFolder } from './atomic.ts';
 
@@ -13,7 +14,7 @@ export const DTYPES = { float32: 'F32', bfloat16: 'BF16', float16: 'F16' } as co
 export type DtypeName = keyof typeof DTYPES;
 
 export interface ExportOptions {
-  /** Folder of the base model. */
+  /** Folder of the base model, or of adapters that name it: these are merged then. */
   model: string;
   /** Folder of a PEFT LoRA adapter; null: none. */
   adapter: string | null;
@@ -28,17 +29,30 @@ export interface ExportOptions {
 
 /** Throws InputError (model, adapter, `out` in use, numbers too large for `dtype`), RunError (disk full, not allowed). */
 export async function exportModel(options: ExportOptions): Promise<Rewritten> {
-  const { model, adapter, out, dtype, maxShardBytes, onProgress } = options;
-  const { config } = await readModelConfig(model);
+  const { base, merge } = await partsOf(options);
+  const { out, dtype, maxShardBytes, onProgress } = options;
+  const { config } = await readModelConfig(base);
   await refuseUsed(out);
   let written: Rewritten | undefined;
   await writeFolder(out, async (folder) => {
-    const rewrite = { adapter, dtype: dtype ? DTYPES[dtype] : 'same', maxShardBytes, onProgress } as const;
-    written = await rewriteWeights(model, config, folder, rewrite);
-    for (const name of await companions(model)) await copyFile(join(model, name), join(folder, name));
-    if (dtype) await writeFile(join(folder, 'config.json'), await configWithDtype(model, dtype));
+    const rewrite = {
+      adapter: merge,
+      dtype: dtype ? DTYPES[dtype] : 'same',
+      maxShardBytes,
+      onProgress,
+    } as const;
+    written = await rewriteWeights(base, config, folder, rewrite);
+    for (const name of await companions(base)) await copyFile(join(base, name), join(folder, name));
+    if (dtype) await writeFile(join(folder, 'config.json'), await configWithDtype(base, dtype));
   });
   return written!;
+}
+
+/** What is written: a base, and the adapter to merge into it. */
+async function partsOf({ model, adapter }: ExportOptions): Promise<{ base: string; merge: string | null }> {
+  if (!(await isAdapterFolder(model))) return { base: model, merge: adapter };
+  if (adapter === null) return { base: await baseOf(model), merge: model };
+  throw new InputError(`${model}: is a folder of adapters itself; give its base model, or no other adapter`);
 }
 
 /** What else makes a model: configurations, tokenizer, template and licence; neither weights nor a card about them. */

@@ -7,6 +7,8 @@ import { createLocalEngine } from '../engine/local/index.ts';
 export interface Question {
   /** A Qwen2.5-VL folder. */
   model: string;
+  /** Folder of a LoRA adapter beside its weights; null: none. */
+  adapter: string | null;
   /** Files, shown before the text in this order. */
   pictures: string[];
   prompt: string;
@@ -31,7 +33,7 @@ const TOKEN_BUDGET = 8192;
 
 /** Throws InputError naming the file of a folder or picture that cannot be used. */
 export async function ask(question: Question, told: (text: string) => void): Promise<Answer> {
-  const { model, maxTokens, temperature, seed, threads } = question;
+  const { model, adapter, maxTokens, temperature, seed, threads } = question;
   const pictures = await Promise.all(question.pictures.map(readPicture));
   const chat = await loadChat(model);
   const content = [
@@ -41,6 +43,7 @@ export async function ask(question: Question, told: (text: string) => void): Pro
   const prompt = chatPrompt(chat, [{ role: 'user', content }], pictures, '--prompt');
   const engine = await createLocalEngine({
     source: { dir: model },
+    adapter: adapter === null ? null : { dir: adapter },
     trainable: false,
     provider: 'cpu',
     threads,

@@ -17,7 +17,7 @@ import { readPicture } from '../data/images.ts';
 import { type JsonlRow, readJsonl } from '../data/jsonl.ts';
 import { promptIds } from '../data/prompt-ids.ts';
 import { parseWith } from '../data/validate.ts';
-import { readModelConfig } from '../engine/local/checkpoint.ts';
+import { readModelConfig } from '../engine/local/files/checkpoint.ts';
 import { createLocalEngine } from '../engine/local/index.ts';
 import type { Engine, Picture, Sequence } from '../engine/types.ts';
 import { InputError, RunError } from '../errors.ts';
@@ -27,6 +27,8 @@ import type { ProcessorConfig } from '../models/qwen2-5-vl/processor.ts';
 export interface CompletionOptions {
   /** A Qwen2.5-VL folder. */
   model: string;
+  /** Folder of a LoRA adapter beside its weights; null: none. */
+  adapter: string | null;
   /** Tokens to continue each prompt by; null: none. */
   greedy: number | null;
   provider: string;
@@ -57,7 +59,7 @@ const TOKENS = 4096;
  */
 export async function* scoreCompletions(
   file: string,
-  { model, greedy, provider, threads }: CompletionOptions,
+  { model, adapter, greedy, provider, threads }: CompletionOptions,
 ): AsyncGenerator<ScoredCompletion> {
   const reader: Reader = {
     chat: await loadChat(model),
@@ -67,6 +69,7 @@ export async function* scoreCompletions(
   };
   const engine = await createLocalEngine({
     source: { dir: model },
+    adapter: adapter === null ? null : { dir: adapter },
     trainable: false,
     provider,
     threads,

@@ -86,6 +86,8 @@ export function modelName(dir: string): string {
 export interface EvaluationOptions extends Omit<PredictOptions, 'engine' | 'chat'> {
   /** A Qwen2.5-VL folder. */
   model: string;
+  /** Folder of a LoRA adapter beside its weights; null: none. */
+  adapter: string | null;
   threads: number;
   tokenBudget: number;
 }
@@ -94,11 +96,12 @@ export interface EvaluationOptions extends Omit<PredictOptions, 'engine' | 'chat
 export async function evaluateRecords(
   { records, split }: Questions,
   out: string,
-  { model, threads, tokenBudget, ...options }: EvaluationOptions,
+  { model, adapter, threads, tokenBudget, ...options }: EvaluationOptions,
 ): Promise<Scores> {
   const chat = await loadChat(model);
   const engine = await createLocalEngine({
     source: { dir: model },
+    adapter: adapter === null ? null : { dir: adapter },
     trainable: false,
     provider: 'cpu',
     threads,
@@ -106,7 +109,8 @@ export async function evaluateRecords(
   });
   try {
     const predictions = await predict(records, { ...options, engine, chat });
-    const scores = scoresOf(predictions, model, split, options.temperature);
+    const named = adapter === null ? model : `${model} + ${adapter}`;
+    const scores = scoresOf(predictions, named, split, options.temperature);
     await writeFolder(out, async (folder) => {
       await writeJsonl(join(folder, 'predictions.jsonl'), predictions);
       await writeFile(join(folder, 'scores.json'), `${JSON.stringify(scores, null, 2)}\n`);

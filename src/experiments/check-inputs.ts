@@ -6,10 +6,11 @@ import { InputError } from '../errors.ts';
 import { asksForThinking } from '../train/trust-grpo.ts';
 import { scoreTokens } from '../trm/checkpoint-judge.ts';
 import { oracleJudge } from '../trm/oracle-judge.ts';
+import { parametersOf } from './adapters.ts';
 import { engineOf } from './context.ts';
 import type { Recipe } from './recipe.ts';
 
-/** Throws InputError: a record file, picture, model or judge that cannot be used. */
+/** Throws InputError: a record file, picture, model, adapters or judge that cannot be used. */
 export async function checkInputs(recipe: Recipe): Promise<void> {
   const { model, judge, data } = recipe;
   for (const file of [data.train, data.id, data.ood]) if (file !== null) await openRecords(file);
@@ -21,6 +22,7 @@ export async function checkInputs(recipe: Recipe): Promise<void> {
       `data.train: ${data.train} holds records of your own, and the small model made from nothing knows only the world's words; set model=DIR, a Qwen2.5-VL folder`,
     );
   }
+  await parametersOf(recipe);
   if (model !== null) await checkModel(recipe, model);
   if (typeof judge === 'object') {
     await checkModel(recipe, judge.model);
@@ -43,7 +45,7 @@ async function checkProvider(provider: Recipe['engine']['provider']): Promise<vo
 }
 
 async function checkModel(recipe: Recipe, dir: string): Promise<void> {
-  const engine = await engineOf(recipe, dir, false);
+  const engine = await engineOf({ recipe, seed: 0 }, dir, 'nothing');
   await engine.dispose();
   await loadChat(dir);
 }

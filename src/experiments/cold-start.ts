@@ -27,7 +27,7 @@ export async function coldStart(run: SeedRun, world: WorldFiles): Promise<string
   const sources: Record<string, BatchSource> = {};
   for (const kind of kinds)
     sources[kind] = await recordBatches(world[kind], batch[kind], seed, chat, recipe.data.template);
-  const engine = await engineOf(recipe, start, true, true);
+  const engine = await engineOf(run, start, 'everything', true);
   const stage = stageOf(run, 'cold-start', dir, steps, save_every, 1, start);
   try {
     context.reporter.start(stage.label, steps, await stepsDone(dir));

@@ -1,4 +1,5 @@
 /** What a running experiment is given by whoever started it, and what every stage makes of it. */
+import { isAdapterFolder } from '../engine/local/files/adapter.ts';
 import { createLocalEngine } from '../engine/local/index.ts';
 import type { Engine } from '../engine/types.ts';
 import { Interrupted } from '../errors.ts';
@@ -69,18 +70,27 @@ export function stageOf(
 }
 
 /** Chains of stages that run side by side (`run-seed.ts`), each with an engine. */
-const CHAINS = 2;
+export const CHAINS = 2;
+
+/**
+ * What of a model is trained: nothing, all of it, or what the recipe says, which is adapters where it has `lora` or the
+ * folder holds some.
+ */
+export type Trained = 'nothing' | 'everything' | 'by recipe';
 
 /** The engine a recipe asks for, with the model of a folder; a stage that runs alone gets the threads of all. */
-export function engineOf(
-  { engine }: Recipe,
+export async function engineOf(
+  { recipe, seed }: Pick<SeedRun, 'recipe' | 'seed'>,
   dir: string,
-  trainable: boolean,
+  trained: Trained,
   alone = false,
 ): Promise<Engine> {
+  const { engine, lora } = recipe;
+  const adapted = trained === 'by recipe' && lora !== null && !(await isAdapterFolder(dir));
   return createLocalEngine({
     source: { dir },
-    trainable,
+    adapter: adapted ? { ...lora, seed } : null,
+    trainable: trained !== 'nothing',
     provider: engine.provider === 'auto' ? 'cpu' : engine.provider,
     threads: engine.threads * (alone ? CHAINS : 1),
     tokenBudget: engine.token_budget,

@@ -36,19 +36,19 @@ export async function judgeMaker(
     const questions = recipe.data.train === null && world ? await openRecords(world.trm) : sources.train;
     // one TRM for all variants that ask for it
     trained ??= trainTrm(link, base, sources.chat, questions);
-    const engine = await engineOf(recipe, await trained, false);
+    const engine = await engineOf(link, await trained, 'nothing');
     return { judge: judgeOf(link, engine, sources.chat), dispose: () => engine.dispose() };
   };
 }
 
-async function folderJudge({ recipe }: SeedRun, dir: string, template: string): ReturnType<JudgeMaker> {
-  const engine = await engineOf(recipe, dir, false);
+async function folderJudge(run: SeedRun, dir: string, template: string): ReturnType<JudgeMaker> {
+  const engine = await engineOf(run, dir, 'nothing');
   try {
     const judge = checkpointJudge({
       engine,
       chat: await loadChat(dir),
       template,
-      questionTemplate: recipe.data.template,
+      questionTemplate: run.recipe.data.template,
     });
     return { judge, dispose: () => engine.dispose() };
   } catch (error) {

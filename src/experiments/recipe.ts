@@ -69,6 +69,22 @@ const architecture = z
   })
   .prefault({});
 
+/** The linear layers of the language model, by transformers' names for modules. */
+export const LANGUAGE_MODEL = '.*\\.language_model\\..*_proj';
+
+/** Low-rank adapters (Hu et al. 2021, arXiv 2106.09685), as PEFT's LoraConfig has them. */
+const lora = z.strictObject({
+  rank: whole.default(16),
+  /** Adapters are scaled by alpha/rank. */
+  alpha: z.number().positive().default(32),
+  /** PEFT's target_modules: endings of module names, a regular expression of whole names, or all-linear. */
+  targets: z
+    .union([z.string().min(1), z.array(z.string().min(1)).min(1, 'names no module')], {
+      error: 'must be a list of endings of module names, a regular expression of whole names, or all-linear',
+    })
+    .default(LANGUAGE_MODEL),
+});
+
 export const Recipe = z.strictObject({
   name: z
     .string()
@@ -83,13 +99,18 @@ export const Recipe = z.strictObject({
   /** Folder of a Qwen2.5-VL checkpoint to start from; null: a small model made from nothing. */
   model: z.string().nullable().default(null),
   architecture,
+  /**
+   * Train adapters beside frozen weights, by reinforcement and as the TRM; null: all weights. A cold start always trains
+   * all.
+   */
+  lora: lora.nullable().default(null),
   engine: z
     .strictObject({
       provider: z.enum(['auto', 'cpu', 'webgpu', 'cuda']).default('auto'),
       /** Threads of each engine; the main variant and the baselines run side by side. */
-      threads: whole.default(1),
-      /** Tokens computed at once; longer batches are cut into micro-batches. */
-      token_budget: whole.default(8192),
+      threads: whole.max(256, 'must be 256 at most').default(1),
+      /** Tokens that each lane of an engine computes at once; longer batches are cut up, a longer sequence stands alone. */
+      token_budget: whole.default(2048),
     })
     .prefault({}),
   data: z
@@ -289,7 +310,7 @@ function complaint(issue: z.core.$ZodIssue): string {
 
 /** Keys the schema knows at a path. */
 function keysAt(path: readonly PropertyKey[]): string[] {
-  let at: unknown = Recipe.parse({});
+  let at: unknown = Recipe.parse({ lora: {} });
   for (const part of path) at = (at as Record<PropertyKey, unknown>)?.[part];
   return typeof at === 'object' && at !== null ? Object.keys(at) : [];
 }

@@ -134,7 +134,7 @@ async function trainVariant(
   const { rl } = recipe;
   if (!(await finishedCheckpoint(dir, rl.steps))) {
     const judge = makeJudge && asksForThinking(variant) ? await makeJudge(run) : null;
-    const policy = await engineOf(recipe, base, true);
+    const policy = await engineOf(run, base, 'by recipe');
     const stage = stageOf(run, variant, dir, rl.steps, rl.save_every, rl.keep, base);
     try {
       context.reporter.start(stage.label, rl.steps, await stepsDone(dir));
@@ -175,7 +175,7 @@ async function scored(
   const label = `${context.prefix}evaluate ${variant}`;
   const open = Object.entries(tests) as ['id' | 'ood', Records][];
   const todo = open.filter(([split]) => !existsSync(join(evalFolder(stageDir, split), 'scores.json')));
-  const engine = todo.length > 0 ? await engineOf(recipe, model, false) : null;
+  const engine = todo.length > 0 ? await engineOf(run, model, 'nothing') : null;
   if (engine)
     context.reporter.start(
       label,

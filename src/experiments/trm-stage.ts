@@ -3,18 +3,21 @@ import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { writeFileWhole } from '../data/atomic.ts';
 import type { Chat } from '../data/chat.ts';
+import { exportModel } from '../data/export-model.ts';
 import { readJsonlValues, writeJsonl } from '../data/jsonl.ts';
 import { type LoadedRecord, openRecords, type Records } from '../data/reader.ts';
+import { isAdapterFolder } from '../engine/local/files/adapter.ts';
 import type { Engine } from '../engine/types.ts';
 import { RunError } from '../errors.ts';
+import { MAX_SHARD_BYTES } from '../models/checkpoint-index.ts';
 import { trainSft } from '../train/sft.ts';
 import { finishedCheckpoint, stepsDone } from '../train/stage.ts';
-import { checkpointJudge } from '../trm/checkpoint-judge.ts';
+import { checkpointJudge, scoreTokens } from '../trm/checkpoint-judge.ts';
 import { collect, type ScoredResponse } from '../trm/collect.ts';
 import { trmLessons } from '../trm/lessons.ts';
 import { oracleJudge } from '../trm/oracle-judge.ts';
 import { type Reliability, reliability } from '../trm/reliability.ts';
-import { engineOf, type SeedRun, stageOf } from './context.ts';
+import { engineOf, type SeedRun, stageOf, type Trained } from './context.ts';
 
 const dirOf = (run: SeedRun) => join(run.dir, 'trm');
 const files = (run: SeedRun) => ({
@@ -32,7 +35,9 @@ export async function trainTrm(run: SeedRun, base: string, chat: Chat, questions
 
   if (!existsSync(files(run).heldOut)) await collectLessons(run, base, chat, questions);
   const rows = await readScored(files(run).lessons);
-  const engine = await engineOf(recipe, done ?? base, true);
+  const trained = trmTraining(chat);
+  const start = trained === 'everything' ? await wholeStart(run, base) : base;
+  const engine = await engineOf(run, done ?? start, trained);
   const stage = stageOf(run, 'trm', dirOf(run), steps, save_every, 1, base);
   try {
     if (!done) {
@@ -59,6 +64,29 @@ export async function trainTrm(run: SeedRun, base: string, chat: Chat, questions
   return (await finishedCheckpoint(dirOf(run), steps))!;
 }
 
+/**
+ * What of a TRM is trained. A world's model has a word for each score, which nothing has taught it before, and adapters
+ * do not reach the embedding where these words stand: it is trained whole. Others spell a score with digits they know.
+ */
+export function trmTraining(chat: Chat): Trained {
+  return scoreTokens(chat).every((tokens) => tokens.length === 1) ? 'everything' : 'by recipe';
+}
+
+/** The policy a TRM starts from, adapters merged into its weights. */
+async function wholeStart(run: SeedRun, base: string): Promise<string> {
+  if (!(await isAdapterFolder(base))) return base;
+  const out = join(dirOf(run), 'start');
+  const written = {
+    model: base,
+    adapter: null,
+    out,
+    dtype: 'float32',
+    maxShardBytes: MAX_SHARD_BYTES,
+  } as const;
+  if (!existsSync(out)) await exportModel(written);
+  return out;
+}
+
 /** The TRM's reliability on the policy that it has trained, beside that on the one it was trained from. */
 export async function measureOnPolicy(run: SeedRun, policyDir: string, chat: Chat): Promise<void> {
   const { recipe, context, seed } = run;
@@ -70,8 +98,8 @@ export async function measureOnPolicy(run: SeedRun, policyDir: string, chat: Cha
   const distinct = await distinctQuestions(questions);
   const label = `${context.prefix}trm: reliability on the trained policy`;
   context.reporter.start(label, distinct.length);
-  const policy = await engineOf(recipe, policyDir, false);
-  const trm = await engineOf(recipe, (await finishedCheckpoint(dirOf(run), recipe.trm.steps))!, false);
+  const policy = await engineOf(run, policyDir, 'nothing');
+  const trm = await engineOf(run, (await finishedCheckpoint(dirOf(run), recipe.trm.steps))!, 'nothing');
   try {
     const rows = await collect(distinct, 0, distinct.length, {
       ...collecting(run, policy, chat),
@@ -102,7 +130,7 @@ export function judgeOf({ recipe }: SeedRun, engine: Engine, chat: Chat) {
 async function collectLessons(run: SeedRun, base: string, chat: Chat, questions: Records): Promise<void> {
   const { recipe, context } = run;
   const label = `${context.prefix}trm: collect responses`;
-  const policy = await engineOf(recipe, base, false);
+  const policy = await engineOf(run, base, 'nothing');
   try {
     const kept = Math.max(1, Math.round(questions.length * (1 - recipe.trm.held_out)));
     context.reporter.start(label, questions.length);

@@ -62,8 +62,42 @@ describe('sophia train --dry-run', () => {
     expect(note).toMatch(/^counted for 3\.8 billion parameters/);
   }, 60_000);
 
+  it('counts an adapter’s gradient and moments alone, and says how many parameters are trained', async () => {
+    const settings = ['model=3b', 'judge=oracle', 'world.rl=8', 'rl.kl_beta=0.04', 'lora.rank=8'];
+    const { memory_mb, parameters } = await estimated(...settings);
+    // of 36 layers: q, k, v, o, gate, up, down
+    const sides = [4096, 2304, 2304, 4096, 13056, 13056, 13056];
+    const trained = 36 * 8 * sides.reduce((a, b) => a + b, 0);
+    expect(parameters).toEqual({ all: 3_754_622_976 + trained, trained });
+    // the policy and the baseline, each with the base once and four numbers a trained parameter
+    const least = (2 * (3_754_622_976 * 4 + trained * 16)) / 2 ** 20;
+    expect(memory_mb).toBeGreaterThan(least);
+    // less than the weights, gradient and moments of one that learns whole
+    expect(memory_mb).toBeLessThan((3_754_622_976 * 16) / 2 ** 20);
+    const { stdout } = await dryRun([...small, ...settings]);
+    expect(stdout).toMatch(/^# model: 3,769,\d{3},\d{3} parameters, 14,966,784 of them trained \(LoRA\)$/m);
+  }, 60_000);
+
+  it('trains the cold start whole, and what follows by adapters', async () => {
+    const { parameters, stages } = await estimated('judge=oracle', 'baselines=[]', 'lora={}');
+    expect(parameters.trained).toBeLessThan(parameters.all / 2);
+    expect(stages.map((row: { stage: string }) => row.stage)).toEqual(
+      expect.arrayContaining(['cold start', 'train trust-grpo']),
+    );
+  }, 60_000);
+
   it.each([
     ['a model that is not there', 'model=nowhere', /^nowhere\/config\.json: not found; give a Hugging Face/],
+    [
+      'targets that name no layer',
+      'lora.targets=[query]',
+      /^lora\.targets: target_modules .*query.* names no module of this model; its linear layers end in q_proj/,
+    ],
+    [
+      'targets that cannot be adapted',
+      'lora.targets=[embed_tokens]',
+      /^lora\.targets: target_modules includes "model\.embed_tokens", the embedding/,
+    ],
     ['records that are not there', 'data.train=no.jsonl', /^no\.jsonl: cannot read: no such file$/],
   ])('ends with exit code 2 and one line on %s', async (_what, setting, line) => {
     const { code, stdout, stderr } = await dryRun([...small, setting]);

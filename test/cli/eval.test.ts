@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Scores } from '../../src/data/run-folder.ts';
 import { writeStartModel } from '../../src/experiments/start-model.ts';
-import { hubModel, smallest, sophia } from './sophia.ts';
+import { adapter, hubModel, smallest, sophia } from './sophia.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -98,6 +98,24 @@ describe('sophia eval', () => {
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ n: 3, broken_format: 1, truncated: 1, accuracy: 0 });
   });
+});
+
+it('an adapter is scored as it is merged into its base, and named', async () => {
+  const beside = ['--model', hubModel, '--adapter', adapter];
+  await sophia(folder, 'export', ...beside, '--out', 'merged');
+  const scored = (out: string, ...model: string[]) =>
+    sophia(
+      folder,
+      ...['eval', ...model, '--data', 'sums.jsonl', '--max-tokens', '8', '--out', out, '--json'],
+    );
+  const [adapted] = await Promise.all([
+    scored('beside', ...beside),
+    scored('in-one', '--model', 'merged'),
+    scored('bare', '--model', hubModel),
+  ]);
+  expect(JSON.parse(adapted.stdout).model).toBe(`${hubModel} + ${adapter}`);
+  expect(predictions('beside')).toEqual(predictions('in-one'));
+  expect(predictions('beside')).not.toEqual(predictions('bare'));
 });
 
 describe('wrong input ends with exit code 2, one line, and nothing written', () => {

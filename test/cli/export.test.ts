@@ -2,12 +2,10 @@
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseHeader } from '../../src/models/safetensors.ts';
-import { hubModel, sophia } from './sophia.ts';
+import { adapter, hubModel, sophia, writeLoraCheckpoint } from './sophia.ts';
 
-const adapter = fileURLToPath(new URL('../fixtures/qwen2_5_vl_tiny/adapter', import.meta.url));
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'sophia-export-'));
@@ -34,6 +32,19 @@ it('merges an adapter and copies what else makes a model', async () => {
   const args = ['--prompt', 'describe', '--max-tokens', '5', '--json'];
   const answer = await sophia(folder, 'sample', '--model', 'merged', ...args);
   expect(answer.code).toBe(0);
+});
+
+it("merges a run's checkpoint of adapters into its base by itself", async () => {
+  writeLoraCheckpoint(join(folder, 'lora'));
+  const { code, stdout } = await exported('by-itself', '--model', 'lora');
+  expect({ code, stdout }).toEqual({
+    code: 0,
+    stdout: 'by-itself: 93 tensors, 21 of them with the adapter merged in, 2.1 MB in 1 file\n',
+  });
+  await exported('by-hand', '--adapter', adapter);
+  expect(readdirSync(join(folder, 'by-itself')).sort()).toEqual(readdirSync(hubModel).sort());
+  for (const name of readdirSync(hubModel))
+    expect(read(`by-itself/${name}`).equals(read(`by-hand/${name}`)), name).toBe(true);
 });
 
 it('converts, shards, and says so in config.json and with --json', async () => {
@@ -78,6 +89,7 @@ describe('wrong input ends with exit code 2 and one line, and writes nothing', (
   beforeAll(() => {
     mkdirSync(join(folder, 'used'));
     writeFileSync(join(folder, 'used/a-file'), '');
+    writeLoraCheckpoint(join(folder, 'lora'));
   });
 
   it.each<[string, string[], RegExp]>([
@@ -88,6 +100,16 @@ describe('wrong input ends with exit code 2 and one line, and writes nothing', (
       'no adapter',
       ['--adapter', 'used'],
       /^used\/adapter_config\.json: not found; give a PEFT adapter folder/,
+    ],
+    [
+      'an adapter on a checkpoint of adapters',
+      ['--model', 'lora', '--adapter', adapter],
+      /^lora: is a folder of adapters itself; give its base model, or no other adapter$/,
+    ],
+    [
+      'an adapter for a model',
+      ['--model', adapter],
+      /: is an adapter without the model it belongs to; give its base as --model and this folder as --adapter$/,
     ],
     ['a model for an adapter', ['--adapter', hubModel], /this is a whole model, not an adapter/],
     [

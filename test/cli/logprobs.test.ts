@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeStartModel } from '../../src/experiments/start-model.ts';
 import { goldenJson, goldenTensors, images } from '../models/golden.ts';
-import { hubModel, hubPicture, smallest, sophia } from './sophia.ts';
+import { adapter, hubModel, hubPicture, smallest, sophia, writeLoraCheckpoint } from './sophia.ts';
 
 const binary = fileURLToPath(new URL('../../bin/sophia.js', import.meta.url));
 const sharded = fileURLToPath(new URL('../fixtures/qwen2_5_vl_sharded', import.meta.url));
@@ -115,6 +115,25 @@ describe.each(['text_only', 'one_image', 'chart', 'two_images', 'multi_turn', 'b
     });
   },
 );
+
+describe('with an adapter', () => {
+  const rows = (manifest.batch.rows as GoldenRow[]).map(({ messages, completion }) => ({
+    messages: chat(messages),
+    completion,
+  }));
+
+  it("agrees with PEFT, beside its base or as a run's checkpoint that names its base", async () => {
+    const got = await scored(rows, '--adapter', adapter, '--greedy', '4');
+    const { shape, data } = goldenTensors('golden/lora.safetensors').get('completion_logprobs')!;
+    got.forEach(({ logprobs, completion_ids }, i) => {
+      expect(logprobs).toHaveLength(completion_ids.length);
+      for (const [k, value] of logprobs.entries())
+        expect(Math.abs(value - data[i * shape[1] + k])).toBeLessThan(2e-5);
+    });
+    writeLoraCheckpoint(join(folder, 'lora'));
+    expect(await scored(rows, '--model', 'lora', '--greedy', '4')).toEqual(got);
+  });
+});
 
 it('agrees with transformers on a checkpoint of other sizes: two shards, bfloat16, tied, its names for the tensors', async () => {
   const model = join(folder, 'sharded');
@@ -289,12 +308,40 @@ describe('wrong flags end with exit code 2 and one line', () => {
   it.each([
     ['no folder', ['--model', 'nowhere'], /^--model nowhere: no such folder$/],
     ['no model', ['--model', 'rows'], /^--model rows: holds no config\.json/],
+    [
+      'no adapter',
+      ['--adapter', 'rows'],
+      /^rows\/adapter_config\.json: not found; give a PEFT adapter folder/,
+    ],
+    [
+      'a model for an adapter',
+      ['--adapter', hubModel],
+      /this is a whole model, not an adapter: give it as the/,
+    ],
+    [
+      'an adapter without its model',
+      ['--model', adapter],
+      /^--model .*\/adapter: is an adapter without the model it belongs to; give its base as --model and this folder as --adapter$/,
+    ],
+    [
+      'adapters on adapters',
+      ['--model', 'lora', '--adapter', adapter],
+      /^lora: is a folder of adapters itself; give its base model, or no other adapter$/,
+    ],
+    [
+      'adapters whose base is not there',
+      ['--model', 'astray'],
+      /^astray\/adapter_config\.json: base_model_name_or_path "moved" is no model folder here; give the base as the model and astray as its adapter$/,
+    ],
     ['no file', ['--in', 'no.jsonl'], /^no\.jsonl: cannot read: no such file$/],
     ['no tokens', ['--greedy', '0'], /^--greedy 0: must be a whole number from 1 on$/],
     ['no threads', ['--threads', '0'], /^--threads 0: must be a whole number from 1 on$/],
+    ['more threads than any machine uses', ['--threads', '100000'], /^--threads 100000: must be 256 at most$/],
     ['no provider', ['--provider', 'tpu'], /--provider.*tpu.*auto, cpu, webgpu, cuda/],
   ])('%s', async (_what, args, line) => {
     const file = writeRows('given.jsonl', [{ messages: question(), completion: 'A' }]);
+    writeLoraCheckpoint(join(folder, 'lora'));
+    writeLoraCheckpoint(join(folder, 'astray'), 'moved');
     const { code, stdout, stderr } = await sophia(
       folder,
       ...['logprobs', '--model', hubModel, '--in', file, ...args],

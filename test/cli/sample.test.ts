@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeStartModel } from '../../src/experiments/start-model.ts';
 import { goldenJson } from '../models/golden.ts';
-import { hubModel, hubPicture, smallest, sophia } from './sophia.ts';
+import { adapter, hubModel, hubPicture, smallest, sophia } from './sophia.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -42,6 +42,20 @@ describe('a Qwen2.5-VL folder from a hub', () => {
   });
 });
 
+it('an adapter answers as it does merged into its base', async () => {
+  const beside = ['--model', hubModel, '--adapter', adapter];
+  await sophia(folder, 'export', ...beside, '--out', 'merged');
+  const ask = ['--image', hubPicture('chart.png'), '--prompt', 'Count.', '--max-tokens', '16'];
+  const [bare, adapted, merged] = await Promise.all([
+    sample('--model', hubModel, ...ask),
+    sample(...beside, ...ask),
+    sample('--model', 'merged', ...ask),
+  ]);
+  expect(adapted.code).toBe(0);
+  expect(adapted.stdout).toBe(merged.stdout);
+  expect(adapted.stdout).not.toBe(bare.stdout);
+});
+
 describe("a world's checkpoint", () => {
   const ask = (...more: string[]) =>
     sample('--model', 'model', '--image', picture(), '--prompt', 'describe', '--max-tokens', '9', ...more);
@@ -51,6 +65,7 @@ describe("a world's checkpoint", () => {
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toEqual({
       model: 'model',
+      adapter: null,
       image: [picture()],
       prompt: 'describe',
       temperature: 1,

@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { adamWStep } from '../../src/engine/local/adamw.ts';
-import { newStore, newTrainingState, type ParameterStore, view } from '../../src/engine/local/store.ts';
+import { adamWStep } from '../../src/engine/local/compute/adamw.ts';
+import {
+  newStore,
+  newTrainingState,
+  type ParameterStore,
+  view,
+} from '../../src/engine/local/compute/store.ts';
 import type { StepOptions } from '../../src/engine/types.ts';
 import { normals } from '../../src/models/random.ts';
 import { greatestDifference } from './golden-cases.ts';

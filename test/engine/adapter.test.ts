@@ -19,7 +19,7 @@ import {
   readAdapterConfig,
   readAdapterLayers,
   writeAdapter,
-} from '../../src/engine/local/adapter.ts';
+} from '../../src/engine/local/files/adapter.ts';
 import { adapterConfig } from '../../src/models/lora/config.ts';
 import { initialLora, loraParameters } from '../../src/models/lora/parameters.ts';
 import { adaptedLayers } from '../../src/models/lora/targets.ts';

@@ -1,7 +1,7 @@
 /** Micro-batches, repetition, and what scoring returns beside log p. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { backward, type LocalModel, logprobs } from '../../src/engine/local/model.ts';
-import { view } from '../../src/engine/local/store.ts';
+import { backward, type LocalModel, logprobs } from '../../src/engine/local/compute/model.ts';
+import { view } from '../../src/engine/local/compute/store.ts';
 import type { Sequence } from '../../src/engine/types.ts';
 import { goldenCase, goldenModel, goldenPicture, greatestDifference } from './golden-cases.ts';
 import { smallModel, textPrompt, VOCABULARY } from './small-model.ts';

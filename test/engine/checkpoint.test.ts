@@ -13,15 +13,15 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type LocalModel, newModel } from '../../src/engine/local/compute/model.ts';
+import { view } from '../../src/engine/local/compute/store.ts';
 import {
   readModelConfig,
   readOptimizer,
   readWeights,
   writeModel,
   writeOptimizer,
-} from '../../src/engine/local/checkpoint.ts';
-import { type LocalModel, newModel } from '../../src/engine/local/model.ts';
-import { view } from '../../src/engine/local/store.ts';
+} from '../../src/engine/local/files/checkpoint.ts';
 import { RunError } from '../../src/errors.ts';
 import { narrow } from '../../src/models/narrow.ts';
 import { normals } from '../../src/models/random.ts';

@@ -1,7 +1,7 @@
 /** Golden cases of Hugging Face's Qwen2.5-VL in miniature as the engine takes them, and the model they were made with. */
 import { fileURLToPath } from 'node:url';
-import { readModelConfig, readWeights } from '../../src/engine/local/checkpoint.ts';
-import { type LocalModel, type ModelOptions, newModel } from '../../src/engine/local/model.ts';
+import { type LocalModel, type ModelOptions, newModel } from '../../src/engine/local/compute/model.ts';
+import { readModelConfig, readWeights } from '../../src/engine/local/files/checkpoint.ts';
 import type { Picture, Prompt, PromptChunk, Sequence } from '../../src/engine/types.ts';
 import { config, goldenJson, goldenTensors, images, sourceRgb } from '../models/golden.ts';
 

@@ -1,9 +1,9 @@
 /** The local engine against Hugging Face's own Qwen2.5-VL (float32, eager attention). */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { packPictures, promptRow } from '../../src/engine/local/batch.ts';
-import { sample } from '../../src/engine/local/decode.ts';
-import { type LocalModel, logprobs } from '../../src/engine/local/model.ts';
-import { run } from '../../src/engine/local/sessions.ts';
+import { packPictures, promptRow } from '../../src/engine/local/compute/batch.ts';
+import { sample } from '../../src/engine/local/compute/decode.ts';
+import { type LocalModel, logprobs } from '../../src/engine/local/compute/model.ts';
+import { run } from '../../src/engine/local/compute/sessions.ts';
 import { goldenJson } from '../models/golden.ts';
 import { type CaseName, completionRow, goldenCase, goldenModel, greatestDifference } from './golden-cases.ts';
 

@@ -1,8 +1,8 @@
 /** Gradients and optimizer steps of the local engine against PyTorch's autograd and torch.optim.AdamW. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { adamWStep } from '../../src/engine/local/adamw.ts';
-import { backward, type LocalModel, logprobs } from '../../src/engine/local/model.ts';
-import { view } from '../../src/engine/local/store.ts';
+import { adamWStep } from '../../src/engine/local/compute/adamw.ts';
+import { backward, type LocalModel, logprobs } from '../../src/engine/local/compute/model.ts';
+import { view } from '../../src/engine/local/compute/store.ts';
 import { hubName } from '../../src/models/qwen2-5-vl/parameters.ts';
 import { goldenJson, goldenTensors } from '../models/golden.ts';
 import { type GoldenCase, goldenCase, goldenModel, greatestDifference } from './golden-cases.ts';

@@ -11,7 +11,7 @@ import {
   requireMemory,
   requireTraining,
   type Work,
-} from '../../src/engine/local/memory.ts';
+} from '../../src/engine/local/compute/memory.ts';
 import { InputError } from '../../src/errors.ts';
 import { parseConfig } from '../../src/models/qwen2-5-vl/config.ts';
 import { config as tiny } from '../models/golden.ts';

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { pick, sample } from '../../src/engine/local/decode.ts';
-import { type LocalModel, logprobs } from '../../src/engine/local/model.ts';
-import { keyedUniform } from '../../src/engine/local/random.ts';
+import { pick, sample } from '../../src/engine/local/compute/decode.ts';
+import { type LocalModel, logprobs } from '../../src/engine/local/compute/model.ts';
+import { keyedUniform } from '../../src/engine/local/compute/random.ts';
 import type { Prompt, Sample, SampleOptions, Sequence } from '../../src/engine/types.ts';
 import { RunError } from '../../src/errors.ts';
 import { type GoldenCase, goldenCase, goldenModel, greatestDifference } from './golden-cases.ts';
@@ -47,6 +47,18 @@ describe('the random stream', () => {
     expect(draws.every((u) => u >= 0 && u < 1)).toBe(true);
     expect(new Set(draws).size).toBe(n);
   });
+});
+
+it('draws the same where memory lets only one prompt be sampled at a time', async () => {
+  const prompts = [textPrompt(1, 2, 3), textPrompt(4), textPrompt(5, 6)];
+  const told: number[] = [];
+  const onToken = ({ prompt }: { prompt: number }) => told.push(prompt);
+  const together = await sample(smallModel(), prompts, options);
+  const apart = await sample(smallModel({ keep: 0 }), prompts, { ...options, onToken });
+  expect(tokensOf(apart)).toEqual(tokensOf(together));
+  // one prompt after another
+  expect(told).toEqual([...told].sort());
+  expect(new Set(told)).toEqual(new Set([0, 1, 2]));
 });
 
 describe('one token from logits', () => {

@@ -1,6 +1,6 @@
 /** A randomly initialised decoder with a vocabulary small enough to count its answers. */
-import { type LocalModel, type ModelOptions, newModel } from '../../src/engine/local/model.ts';
-import { view } from '../../src/engine/local/store.ts';
+import { type LocalModel, type ModelOptions, newModel } from '../../src/engine/local/compute/model.ts';
+import { view } from '../../src/engine/local/compute/store.ts';
 import type { Prompt } from '../../src/engine/types.ts';
 import { initialise } from '../../src/models/qwen2-5-vl/initialise.ts';
 import { config, processor } from '../models/golden.ts';

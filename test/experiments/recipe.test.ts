@@ -74,6 +74,19 @@ describe('a recipe', () => {
     expect(recipe.rl.optimizer.betas).toEqual([0.5, 0.6]);
   });
 
+  it('with some of `lora` has the rest of it by default; without, none', async () => {
+    expect(defaults.lora).toBeNull();
+    const lora = { rank: 16, alpha: 32, targets: '.*\\.language_model\\..*_proj' };
+    expect((await set('lora={}')).lora).toEqual(lora);
+    expect((await set('lora.rank=4', 'lora.targets=[q_proj, v_proj]')).lora).toEqual({
+      ...lora,
+      rank: 4,
+      targets: ['q_proj', 'v_proj'],
+    });
+    const adapted = await set('lora={alpha: 8}');
+    expect(await readRecipe(written(recipeYaml(adapted)), [])).toEqual(adapted);
+  });
+
   it('takes the last --set of a key, and values that hold an equals sign', async () => {
     expect((await set('name=a', 'name=b')).name).toBe('b');
     expect((await set('data.template="{problem} x=y"')).data.template).toBe('{problem} x=y');
@@ -95,6 +108,19 @@ describe('a wrong recipe is one line that names the file or flag and the key', (
     ['half a step', 'rl: { steps: 1.5 }', /: rl\.steps: must be int, received number$/],
     ['no steps', 'rl: { steps: 0 }', /: rl\.steps: Too small/],
     ['not a number', 'rl: { alpha: .nan }', /: rl\.alpha: must be number, received NaN$/],
+    [
+      'an unknown key of lora',
+      'lora: { r: 4 }',
+      /: lora\.r: unknown key; known keys here: rank, alpha, targets$/,
+    ],
+    ['a switch for lora', 'lora: true', /: lora: must be object, received boolean$/],
+    ['no rank', 'lora: { rank: 0 }', /: lora\.rank: Too small/],
+    [
+      'a number for targets',
+      'lora: { targets: 3 }',
+      /: lora\.targets: must be a list of endings of module na/,
+    ],
+    ['no targets', 'lora: { targets: [] }', /: lora\.targets: names no module$/],
     ['an unknown variant', 'variant: dapo', /: variant: .*"trust-grpo"\|"grpo"\|"reference"$/],
     [
       'an unknown kind of lesson',

@@ -120,6 +120,9 @@ export function filesBelow(dir: string): string[] {
     .sort();
 }
 
+/** Of a checkpoint: all parameters, or adapters. */
+const WEIGHTS = ['model.safetensors', 'adapter_model.safetensors'];
+
 const WHAT_MUST_BE_THE_SAME = [
   /(^|\/)metrics\.jsonl$/,
   /(^|\/)rollouts\/\d+\.jsonl$/,
@@ -143,9 +146,9 @@ export function resultOf(dir: string): Record<string, string> {
     if (step !== undefined && step > (last.get(stage) ?? '')) last.set(stage, step);
   }
   const ofLast = [...last].flatMap(([stage, step]) =>
-    ['model.safetensors', 'trainer/optimizer.safetensors', 'trainer/state.json'].map((name) =>
-      join(stage, 'checkpoints', step, name),
-    ),
+    [...WEIGHTS, 'trainer/optimizer.safetensors', 'trainer/state.json']
+      .map((name) => join(stage, 'checkpoints', step, name))
+      .filter((name) => files.includes(name)),
   );
   const compared = files.filter((file) => WHAT_MUST_BE_THE_SAME.some((pattern) => pattern.test(file)));
   return Object.fromEntries([...compared, ...ofLast].sort().map((file) => [file, digest(join(dir, file))]));

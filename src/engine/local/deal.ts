@@ -1,5 +1,7 @@
 /** How many lanes a model gets, and how a batch is dealt out to them: consecutive shares of about equal cost. */
+import type { Qwen25VlConfig } from '../../models/qwen2-5-vl/config.ts';
 import type { Prompt, Sequence } from '../types.ts';
+import { type Learning, modelBytes } from './compute/memory.ts';
 
 /** What all copies of weights and gradients may take together, bytes. */
 const COPIES = 2 * 2 ** 30;
@@ -9,6 +11,11 @@ export function laneCount(threads: number, bytes: number): number {
   let lanes = Math.max(1, Math.min(threads, Math.floor(COPIES / bytes)));
   while (threads % lanes > 0) lanes--;
   return lanes;
+}
+
+/** Lanes of a model on `threads` threads: those of a trained one have the weights, and their gradient in two copies. */
+export function lanesOf(config: Qwen25VlConfig, learning: Learning, threads: number): number {
+  return laneCount(threads, modelBytes(config, 'nothing') * (learning === 'everything' ? 3 : 1));
 }
 
 /** [from, to) of each of `lanes` shares. */

@@ -12,13 +12,13 @@ import type {
   Sequence,
   StepOptions,
 } from '../types.ts';
-import { readOptimizer, writeOptimizer } from './checkpoint.ts';
-import { sample } from './decode.ts';
-import { type AdapterSource, loadModel, type ModelSource, openModel, saveModel } from './folder.ts';
+import { sample } from './compute/decode.ts';
+import { backward, type Computing, type LocalModel, logprobs, newModel } from './compute/model.ts';
+import { releaseSessions } from './compute/sessions.ts';
+import { clearGradient, clearTraining } from './compute/store.ts';
+import { readOptimizer, writeOptimizer } from './files/checkpoint.ts';
+import { type AdapterSource, loadModel, type ModelSource, openModel, saveModel } from './files/folder.ts';
 import * as lane from './lane.ts';
-import { backward, type Computing, type LocalModel, logprobs, newModel } from './model.ts';
-import { releaseSessions } from './sessions.ts';
-import { clearGradient, clearTraining } from './store.ts';
 
 export interface LocalOptions {
   source: ModelSource;

@@ -1,6 +1,6 @@
 import type { Capabilities, Engine, StepOptions, Weights } from '../types.ts';
 import { deal, sequenceCosts } from './deal.ts';
-import { giveBack, takeThread } from './device/thread.ts';
+import { giveBack, takeThread } from './device-thread.ts';
 import type { LocalOptions } from './host.ts';
 import { type Result, startThread, type Thread } from './thread.ts';
 

@@ -7,9 +7,9 @@ import type { LoraLayer } from '../../models/lora/targets.ts';
 import type { Qwen25VlConfig } from '../../models/qwen2-5-vl/config.ts';
 import type { ProcessorConfig } from '../../models/qwen2-5-vl/processor.ts';
 import type { StepOptions } from '../types.ts';
-import { moveRange, type Range, squaredNorm } from './adamw.ts';
-import { type Computing, type LocalModel, newModel } from './model.ts';
-import { clearGradient, type ParameterStore, requireTrainable, type TrainingState } from './store.ts';
+import { moveRange, type Range, squaredNorm } from './compute/adamw.ts';
+import { type Computing, type LocalModel, newModel } from './compute/model.ts';
+import { clearGradient, type ParameterStore, requireTrainable, type TrainingState } from './compute/store.ts';
 
 /** A model as another lane takes it over; everything in shared memory. */
 export interface Snapshot {

@@ -61,9 +61,17 @@ const MANY_ROWS = 48;
 /** Responses that are written at once. */
 export const ROWS_AT_ONCE = 128;
 
-/** Measures the yardstick on an engine and counts for `model` from there; `contention` as in `Meter`. */
-export async function countedMeter(model: Model, engine: Engine, contention: number): Promise<Meter> {
-  const size = engine.capabilities.parameters;
+/**
+ * Measures the yardstick on an engine and counts for `model` from there; `contention` as in `Meter`. `adapters`: how many
+ * parameters the adapters of both have, where these are what is trained.
+ */
+export async function countedMeter(
+  model: Model,
+  engine: Engine,
+  adapters: { model: number; yardstick: number } | null,
+  contention: number,
+): Promise<Meter> {
+  const size = engine.capabilities.parameters - (adapters?.yardstick ?? 0);
   const sequence: Sequence = {
     prompt: { chunks: [{ tokens: Array<number>(TOKENS - 1).fill(5) }] },
     completion: [5],
@@ -92,7 +100,7 @@ export async function countedMeter(model: Model, engine: Engine, contention: num
     weightDecay: 0,
     maxGradNorm: 1,
   };
-  const update = (await twice(() => engine.step(step))) / size;
+  const update = (await twice(() => engine.step(step))) / (adapters?.yardstick ?? size);
 
   const { all, decoder, vision, head } = sizesOf(model);
   /** Parameter-tokens of some sequences. */
@@ -104,7 +112,7 @@ export async function countedMeter(model: Model, engine: Engine, contention: num
   const seconds = (call: Call): number => {
     switch (call.kind) {
       case 'step':
-        return update * all;
+        return update * (adapters?.model ?? all);
       case 'backward':
         return backward * work(call.sequences);
       case 'logprobs':

@@ -7,11 +7,14 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadChat } from '../../data/chat.ts';
 import { openRecords } from '../../data/reader.ts';
-import { readModelConfig } from '../../engine/local/checkpoint.ts';
+import type { Learning } from '../../engine/local/compute/memory.ts';
+import { readModelConfig } from '../../engine/local/files/checkpoint.ts';
 import { createLocalEngine } from '../../engine/local/index.ts';
-import { engineOf } from '../context.ts';
-import type { Recipe } from '../recipe.ts';
+import { learningOf, type Parameters, parametersOf } from '../adapters.ts';
+import { engineOf, type Trained } from '../context.ts';
+import { LANGUAGE_MODEL, type Recipe } from '../recipe.ts';
 import { startConfig, writeStartModel } from '../start-model.ts';
+import { trmTraining } from '../trm-stage.ts';
 import { countedMeter, type Model, sizesOf, yardstick } from './counted.ts';
 import { countedMemory, measuredMemory } from './memory.ts';
 import { type Meter, measuredMeter } from './meter.ts';
@@ -21,6 +24,8 @@ import { drawSome, shapesOf } from './shapes.ts';
 export interface Estimate {
   memory_mb: number;
   minutes: number;
+  /** Of the policy. */
+  parameters: Parameters;
   stages: { stage: string; seconds: number }[];
   /** What the estimate rests on. */
   note: string;
@@ -42,63 +47,94 @@ export async function estimate(recipe: Recipe): Promise<Estimate> {
 async function estimateIn(folder: string, recipe: Recipe): Promise<Estimate> {
   const model: Model =
     recipe.model === null ? startConfig(recipe.architecture) : await readModelConfig(recipe.model);
+  const learning = await learningOf(recipe, model.config);
   const dir = recipe.model ?? join(folder, 'start');
   if (recipe.model === null) await writeStartModel(dir, recipe.architecture, 0);
   const drawn = recipe.model === null || recipe.data.train === null ? await drawSome(recipe, folder) : null;
-  const shapes = await shapesOf(recipe, await loadChat(dir), drawn?.files ?? null);
-  const plan = planOf(recipe, shapes, await countRecords(recipe));
+  const chat = await loadChat(dir);
+  const shapes = await shapesOf(recipe, chat, drawn?.files ?? null);
+  const counted = await countRecords(recipe);
+  const apart = learning !== 'everything' && counted.trm !== null;
+  const trmTrained = apart ? trmTraining(chat) : 'by recipe';
+  const plan = planOf(recipe, shapes, { ...counted, trmTrained });
+  const parts = [...plan.before, ...plan.main, ...plan.rest, ...plan.after];
   const drawing = drawn ? picturesOf(recipe) * drawn.pictureSeconds : 0;
 
   const typical = plan.main.flatMap((part) => part.calls).find(([, call]) => call.kind === 'backward')![1];
   const measured = sizesOf(model).all <= LARGEST_MEASURED;
-  const meter = measured
-    ? await measuredMeter(() => engineOf(recipe, dir, true), typical)
-    : await meterOfLarge(recipe, model);
-  try {
-    const stages = drawing > 0 ? [{ stage: 'draw the world', seconds: drawing }] : [];
-    const chain = async (parts: Part[]) => {
-      let total = 0;
-      for (const part of parts) {
-        const seconds = await partSeconds(part, meter);
-        stages.push({ stage: part.stage, seconds });
-        total += seconds;
-      }
-      return total;
-    };
-    const [before, main, rest, after] = [
-      await chain(plan.before),
-      await chain(plan.main),
-      await chain(plan.rest),
-      await chain(plan.after),
-    ];
-    const together = Math.min(main, rest) * meter.contention + Math.abs(main - rest);
-    const aSeed = drawing + before + together + after;
-    const memory = measured ? measuredMemory(recipe, shapes) : await countedMemory(recipe, shapes, model);
-    return {
-      memory_mb: Math.round(memory / 2 ** 20),
-      minutes: Number(((aSeed * recipe.seeds.length) / 60).toPrecision(2)),
-      stages: stages.map(({ stage, seconds }) => ({ stage, seconds: Number(seconds.toPrecision(3)) })),
-      note: measured
-        ? 'measured on this machine as it is now, on a few batches of each stage'
-        : `counted for ${(sizesOf(model).all / 1e9).toFixed(1)} billion parameters at this machine's speed; good to a factor of two`,
-    };
-  } finally {
-    await meter.dispose();
-  }
+  const seconds = new Map<Part, number>();
+  /** Measures parts that train so much of the model; returns the contention. */
+  const measure = async (trained: Trained, parts: Part[]): Promise<number> => {
+    const meter = measured
+      ? await measuredMeter(() => engineOf({ recipe, seed: 0 }, dir, trained), typical)
+      : await meterOfLarge(recipe, model, trained === 'everything' ? trained : learning);
+    try {
+      for (const part of parts) seconds.set(part, await partSeconds(part, meter));
+      return meter.contention;
+    } finally {
+      await meter.dispose();
+    }
+  };
+  const whole = learning === 'everything' ? [] : parts.filter((part) => part.trained === 'everything');
+  if (whole.length > 0) await measure('everything', whole);
+  const contention = await measure(
+    'by recipe',
+    parts.filter((part) => !seconds.has(part)),
+  );
+  const all = (parts: Part[]) => parts.reduce((sum, part) => sum + seconds.get(part)!, 0);
+  const [main, rest] = [all(plan.main), all(plan.rest)];
+  const together = Math.min(main, rest) * contention + Math.abs(main - rest);
+  const aSeed = drawing + all(plan.before) + together + all(plan.after);
+  const stages = [
+    ...(drawing > 0 ? [{ stage: 'draw the world', seconds: drawing }] : []),
+    ...parts.map((part) => ({ stage: part.stage, seconds: seconds.get(part)! })),
+  ];
+  const memory = measured
+    ? measuredMemory(recipe, shapes)
+    : await countedMemory(recipe, shapes, model, {
+        policy: learning,
+        trm: trmTrained === 'everything' ? trmTrained : learning,
+      });
+  return {
+    memory_mb: Math.round(memory / 2 ** 20),
+    minutes: Number(((aSeed * recipe.seeds.length) / 60).toPrecision(2)),
+    parameters: await parametersOf(recipe),
+    stages: stages.map(({ stage, seconds }) => ({ stage, seconds: Number(seconds.toPrecision(3)) })),
+    note: measured
+      ? 'measured on this machine as it is now, on a few batches of each stage'
+      : `counted for ${(sizesOf(model).all / 1e9).toFixed(1)} billion parameters at this machine's speed; good to a factor of two`,
+  };
 }
 
-async function meterOfLarge(recipe: Recipe, model: Model): Promise<Meter & { dispose: () => Promise<void> }> {
+async function meterOfLarge(
+  recipe: Recipe,
+  model: Model,
+  learning: Learning,
+): Promise<Meter & { dispose: () => Promise<void> }> {
   const { provider, threads } = recipe.engine;
+  const config = yardstick(model.config);
+  const rank = recipe.lora?.rank ?? 16;
+  const adapter =
+    typeof learning === 'object' ? { rank, alpha: rank, targets: LANGUAGE_MODEL, seed: 0 } : null;
   const engine = await createLocalEngine({
-    source: { config: yardstick(model.config), seed: 0 },
+    source: { config, seed: 0 },
+    adapter,
     trainable: true,
     provider: provider === 'auto' ? 'cpu' : provider,
     threads,
     tokenBudget: recipe.engine.token_budget,
   });
+  const adapters =
+    typeof learning === 'object'
+      ? {
+          model: learning.adapter,
+          yardstick: engine.capabilities.parameters - sizesOf({ ...model, config }).all,
+        }
+      : null;
   // two engines at once need twice the cores
   const contention = 2 * threads <= availableParallelism() ? 1 : 2;
-  return { ...(await countedMeter(model, engine, contention)), dispose: () => engine.dispose() };
+  const meter = await countedMeter(model, engine, adapters, contention);
+  return { ...meter, dispose: () => engine.dispose() };
 }
 
 async function partSeconds({ calls, engines, otherSeconds }: Part, meter: Meter): Promise<number> {

@@ -2,6 +2,7 @@
 import type { Prompt, Sequence } from '../../engine/types.ts';
 import { asksForThinking } from '../../train/trust-grpo.ts';
 import type { VariantName } from '../../trust/variants.ts';
+import type { Trained } from '../context.ts';
 import type { Recipe } from '../recipe.ts';
 import type { Shapes } from './shapes.ts';
 
@@ -18,6 +19,8 @@ export interface Part {
   engines: number;
   /** Seconds spent on making prompts while no engine is at work. */
   otherSeconds: number;
+  /** What of the model it trains, or would: asking costs the same. */
+  trained: Trained;
 }
 
 /** The stages of one seed: `main` and `rest` run side by side, between `before` and `after`. */
@@ -33,13 +36,16 @@ export interface Counts {
   tests: number;
   /** Null where no TRM is trained. */
   trm: number | null;
+  /** What of it would be trained. */
+  trmTrained: Trained;
 }
 
 const EVALUATED_AT_ONCE = 120;
 const COLLECTED_AT_ONCE = 48;
 const step: Call = { kind: 'step' };
 
-export function planOf(recipe: Recipe, shapes: Shapes, { tests, trm }: Counts): Plan {
+export function planOf(recipe: Recipe, shapes: Shapes, counts: Counts): Plan {
+  const { tests, trm } = counts;
   const judged = trm !== null || recipe.judge === 'oracle' || typeof recipe.judge === 'object';
   const wanted = [...new Set([recipe.variant, ...recipe.baselines])];
   const [main = 'grpo', ...baselines] = wanted.filter((variant) => judged || !asksForThinking(variant));
@@ -48,13 +54,14 @@ export function planOf(recipe: Recipe, shapes: Shapes, { tests, trm }: Counts): 
     calls: [[tests / EVALUATED_AT_ONCE, asking(shapes, EVALUATED_AT_ONCE, 1, recipe.eval.max_tokens)]],
     engines: 1,
     otherSeconds: tests * shapes.questionSeconds,
+    trained: 'by recipe',
   };
   const learn = reinforcement(recipe, shapes);
   const heldOut = trm === null ? 0 : trm * recipe.trm.held_out;
   return {
     before: recipe.model === null ? [coldStart(recipe, shapes)] : [],
     main: [
-      ...(trm === null ? [] : trmParts(recipe, shapes, trm)),
+      ...(trm === null ? [] : trmParts(recipe, shapes, trm, counts.trmTrained)),
       learn(main),
       { ...evaluation, stage: `evaluate ${main}` },
     ],
@@ -74,6 +81,7 @@ export function planOf(recipe: Recipe, shapes: Shapes, { tests, trm }: Counts): 
               ],
               engines: 2,
               otherSeconds: heldOut * (shapes.questionSeconds + shapes.judgedSeconds),
+              trained: 'by recipe',
             },
           ],
   };
@@ -94,10 +102,11 @@ function coldStart({ cold_start: { phases } }: Recipe, { lessons }: Shapes): Par
     engines: 2,
     // the next batch is made while the engine is at work on this one
     otherSeconds: 0,
+    trained: 'everything',
   };
 }
 
-function trmParts({ trm, rl }: Recipe, shapes: Shapes, questions: number): Part[] {
+function trmParts({ trm, rl }: Recipe, shapes: Shapes, questions: number, trained: Trained): Part[] {
   const lessons = repeated(shapes.judged, trm.batch);
   const measured = questions * trm.samples * trm.held_out;
   return [
@@ -106,6 +115,7 @@ function trmParts({ trm, rl }: Recipe, shapes: Shapes, questions: number): Part[
       calls: [[questions / COLLECTED_AT_ONCE, asking(shapes, COLLECTED_AT_ONCE, trm.samples, rl.max_tokens)]],
       engines: 1,
       otherSeconds: questions * shapes.questionSeconds,
+      trained: 'by recipe',
     },
     {
       stage: 'train the TRM',
@@ -116,6 +126,7 @@ function trmParts({ trm, rl }: Recipe, shapes: Shapes, questions: number): Part[
       ],
       engines: 1,
       otherSeconds: measured * shapes.judgedSeconds,
+      trained,
     },
   ];
 }
@@ -145,6 +156,7 @@ function reinforcement(recipe: Recipe, shapes: Shapes): (variant: VariantName) =
       engines: judges ? 2 : 1,
       otherSeconds:
         steps * prompts * (shapes.questionSeconds + (judges ? samples * shapes.judgedSeconds : 0)),
+      trained: 'by recipe',
     };
   };
 }

@@ -1,16 +1,16 @@
 /** Safetensors files of a model folder, opened: one file, or shards with an index. */
 import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { InputError } from '../../errors.ts';
-import { parseCheckpointIndex } from '../../models/checkpoint-index.ts';
-import { quoted } from '../../models/json.ts';
+import { InputError } from '../../../errors.ts';
+import { parseCheckpointIndex } from '../../../models/checkpoint-index.ts';
+import { quoted } from '../../../models/json.ts';
 import {
   type FillRange,
   readHeader,
   type TensorEntry,
   type TensorSource,
   tensorSource,
-} from '../../models/safetensors.ts';
+} from '../../../models/safetensors.ts';
 
 export const WEIGHTS = 'model.safetensors';
 export const INDEX = 'model.safetensors.index.json';

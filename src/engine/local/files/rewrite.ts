@@ -3,20 +3,20 @@
  * block of rows at a time: memory does not grow with the model. Shards and their index as `save_pretrained` of
  * transformers lays them out (huggingface_hub, "Serialization").
  */
-import { InputError } from '../../errors.ts';
-import { checkpointIndex, planShards } from '../../models/checkpoint-index.ts';
-import { mergeLora } from '../../models/lora/merge.ts';
-import { loraNames } from '../../models/lora/parameters.ts';
-import { narrow, OVERFLOW } from '../../models/narrow.ts';
-import type { Qwen25VlConfig } from '../../models/qwen2-5-vl/config.ts';
+import { InputError } from '../../../errors.ts';
+import { checkpointIndex, planShards } from '../../../models/checkpoint-index.ts';
+import { mergeLora } from '../../../models/lora/merge.ts';
+import { loraNames } from '../../../models/lora/parameters.ts';
+import { narrow, OVERFLOW } from '../../../models/narrow.ts';
+import type { Qwen25VlConfig } from '../../../models/qwen2-5-vl/config.ts';
 import {
   diverged,
   elements,
   encodeHeader,
   readTensorInto,
   type TensorEntry,
-} from '../../models/safetensors.ts';
-import { FLOAT_BYTES, type FloatDtype } from '../../models/widen.ts';
+} from '../../../models/safetensors.ts';
+import { FLOAT_BYTES, type FloatDtype } from '../../../models/widen.ts';
 import { loadAdapter } from './adapter.ts';
 import { openParameters, pretty, type StoredParameter, writeInto } from './checkpoint.ts';
 import { INDEX } from './tensor-files.ts';

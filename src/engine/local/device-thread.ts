@@ -2,12 +2,8 @@
  * The thread of engines on a device. All of a process share one: they share the runtime's device context, which takes no
  * two callers at once (ONNX Runtime 1.30).
  */
-import { startThread, type Thread } from '../thread.ts';
-
-/** Whether a provider computes in a memory of its own, where tensors can stay. */
-export function onDevice(provider: string): boolean {
-  return provider === 'webgpu';
-}
+import { onDevice } from './on-device.ts';
+import { startThread, type Thread } from './thread.ts';
 
 let shared: { thread: Thread; engines: number } | null = null;
 

@@ -15,9 +15,9 @@
  * last][last prompt token and completion without its last, of every sequence] (`batch.ts`): the second block is what is
  * scored, and a prompt that several sequences share is there once.
  */
-import { gradients } from '../../graph/gradient.ts';
-import type { Lowering } from '../../graph/lower.ts';
-import { emit, usedInputs } from '../../graph/onnx.ts';
+import { gradients } from '../../../graph/gradient.ts';
+import type { Lowering } from '../../../graph/lower.ts';
+import { emit, usedInputs } from '../../../graph/onnx.ts';
 import {
   add,
   exp,
@@ -30,7 +30,7 @@ import {
   reshape,
   splitAt,
   targetLogProbs,
-} from '../../graph/ops.ts';
+} from '../../../graph/ops.ts';
 import {
   addOp,
   type DataType,
@@ -39,7 +39,7 @@ import {
   newGraph,
   type Shape,
   type Value,
-} from '../../graph/tensor.ts';
+} from '../../../graph/tensor.ts';
 import {
   type AnswerLayout,
   answerAttention,
@@ -48,11 +48,11 @@ import {
   cacheEntry,
   type GroupLayout,
   groupAttention,
-} from '../../models/qwen2-5-vl/attention.ts';
-import type { Qwen25VlConfig } from '../../models/qwen2-5-vl/config.ts';
-import type { Network } from '../../models/qwen2-5-vl/network.ts';
-import { type Attending, decoder, embed, head } from '../../models/qwen2-5-vl/text.ts';
-import { visionTower } from '../../models/qwen2-5-vl/vision.ts';
+} from '../../../models/qwen2-5-vl/attention.ts';
+import type { Qwen25VlConfig } from '../../../models/qwen2-5-vl/config.ts';
+import type { Network } from '../../../models/qwen2-5-vl/network.ts';
+import { type Attending, decoder, embed, head } from '../../../models/qwen2-5-vl/text.ts';
+import { visionTower } from '../../../models/qwen2-5-vl/vision.ts';
 
 export type GraphKind = 'features' | 'score' | 'candidates' | 'train' | 'prefill' | 'decode' | 'extend';
 

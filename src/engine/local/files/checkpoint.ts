@@ -5,16 +5,16 @@
  */
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { InputError, RunError } from '../../errors.ts';
-import { checkpointIndex, MAX_SHARD_BYTES, planShards } from '../../models/checkpoint-index.ts';
-import { configJson, parseConfig, type Qwen25VlConfig } from '../../models/qwen2-5-vl/config.ts';
-import { checkTensors } from '../../models/qwen2-5-vl/parameters.ts';
+import { InputError, RunError } from '../../../errors.ts';
+import { checkpointIndex, MAX_SHARD_BYTES, planShards } from '../../../models/checkpoint-index.ts';
+import { configJson, parseConfig, type Qwen25VlConfig } from '../../../models/qwen2-5-vl/config.ts';
+import { checkTensors } from '../../../models/qwen2-5-vl/parameters.ts';
 import {
   checkProcessor,
   type ProcessorConfig,
   parseProcessor,
   processorJson,
-} from '../../models/qwen2-5-vl/processor.ts';
+} from '../../../models/qwen2-5-vl/processor.ts';
 import {
   encodeFloats,
   type FloatTensor,
@@ -22,8 +22,8 @@ import {
   refuseWithoutFloats,
   type TensorEntry,
   type TensorSource,
-} from '../../models/safetensors.ts';
-import { type ParameterStore, requireTrainable, view } from './store.ts';
+} from '../../../models/safetensors.ts';
+import { type ParameterStore, requireTrainable, view } from '../compute/store.ts';
 import { INDEX, openTensorFile, openWeights, WEIGHTS } from './tensor-files.ts';
 
 const OPTIMIZER = 'optimizer.safetensors';

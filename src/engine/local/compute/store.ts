@@ -6,7 +6,7 @@
  * Several lanes (`lanes.ts`) train one model: each has its own weights, since the runtime takes no shared memory, while
  * gradients and moments are in memory that all lanes see.
  */
-import type { Parameter } from '../../models/qwen2-5-vl/parameters.ts';
+import type { Parameter } from '../../../models/qwen2-5-vl/parameters.ts';
 
 export interface ParameterStore {
   parameters: Parameter[];

@@ -3,10 +3,20 @@
  * session for each graph and number of axes, made when first needed and kept as long as the thread.
  */
 import type * as ort from 'onnxruntime-node';
-import { WEBGPU } from '../../../graph/lower.ts';
-import { emit } from '../../../graph/onnx.ts';
-import { add, concat, div, gatherRows, mul, reduceSum, replaceRows, split, sub } from '../../../graph/ops.ts';
-import { addOp, type DataType, input, newGraph, type Shape, type Value } from '../../../graph/tensor.ts';
+import { WEBGPU } from '../../../../graph/lower.ts';
+import { emit } from '../../../../graph/onnx.ts';
+import {
+  add,
+  concat,
+  div,
+  gatherRows,
+  mul,
+  reduceSum,
+  replaceRows,
+  split,
+  sub,
+} from '../../../../graph/ops.ts';
+import { addOp, type DataType, input, newGraph, type Shape, type Value } from '../../../../graph/tensor.ts';
 import { createSession, type Feeds } from '../sessions.ts';
 
 type Take = (name: string, shape: Shape, type?: DataType) => Value;

@@ -1,8 +1,8 @@
 /** ONNX Runtime sessions of one model, made when first needed, and the call that runs one. */
 import * as ort from 'onnxruntime-node';
-import { InputError } from '../../errors.ts';
-import { WEBGPU } from '../../graph/lower.ts';
-import { onDevice } from './device/thread.ts';
+import { InputError } from '../../../errors.ts';
+import { WEBGPU } from '../../../graph/lower.ts';
+import { onDevice } from '../on-device.ts';
 import {
   type Blueprint,
   buildGraph,

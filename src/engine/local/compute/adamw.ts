@@ -1,5 +1,5 @@
 /** AdamW with decoupled weight decay (Loshchilov & Hutter 2019), as torch.optim.AdamW computes it, ascending. */
-import type { StepOptions, StepResult } from '../types.ts';
+import type { StepOptions, StepResult } from '../../types.ts';
 import { clearGradient, type ParameterStore, requireTrainable } from './store.ts';
 
 /**

@@ -4,7 +4,7 @@
  * store's arrays are filled for that time only.
  */
 import type * as ort from 'onnxruntime-node';
-import type { StepOptions } from '../../types.ts';
+import type { StepOptions } from '../../../types.ts';
 import { keepOf, updateOf } from '../adamw.ts';
 import { addRows, type Place, widthOf } from '../place.ts';
 import { float, int64 } from '../sessions.ts';

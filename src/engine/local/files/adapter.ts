@@ -4,18 +4,23 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { InputError } from '../../errors.ts';
-import { parseJson, quoted } from '../../models/json.ts';
-import { type AdapterConfig, parseAdapterConfig } from '../../models/lora/config.ts';
-import { checkLoraTensors, loraParameters, namingOf, storedLoraName } from '../../models/lora/parameters.ts';
-import { adaptedLayers, adapterConfigJson, type LoraLayer } from '../../models/lora/targets.ts';
-import type { Qwen25VlConfig } from '../../models/qwen2-5-vl/config.ts';
+import { InputError } from '../../../errors.ts';
+import { parseJson, quoted } from '../../../models/json.ts';
+import { type AdapterConfig, parseAdapterConfig } from '../../../models/lora/config.ts';
+import {
+  checkLoraTensors,
+  loraParameters,
+  namingOf,
+  storedLoraName,
+} from '../../../models/lora/parameters.ts';
+import { adaptedLayers, adapterConfigJson, type LoraLayer } from '../../../models/lora/targets.ts';
+import type { Qwen25VlConfig } from '../../../models/qwen2-5-vl/config.ts';
 import {
   encodeFloats,
   type FloatTensor,
   readTensorInto,
   refuseWithoutFloats,
-} from '../../models/safetensors.ts';
+} from '../../../models/safetensors.ts';
 import { pretty, writeInto } from './checkpoint.ts';
 import { exists, INDEX, WEIGHTS as MODEL_WEIGHTS, openTensorFile } from './tensor-files.ts';
 

@@ -1,6 +1,6 @@
 /** Prompts and sequences as the graphs take them: packed tokens, rotary rows, pictures in their places. */
-import { InputError } from '../../errors.ts';
-import type { Qwen25VlConfig } from '../../models/qwen2-5-vl/config.ts';
+import { InputError } from '../../../errors.ts';
+import type { Qwen25VlConfig } from '../../../models/qwen2-5-vl/config.ts';
 import {
   imageSegment,
   mropeRows,
@@ -10,10 +10,14 @@ import {
   ropeTable,
   type Segment,
   visionRope,
-} from '../../models/qwen2-5-vl/positions.ts';
-import { type PatchedPicture, type ProcessorConfig, preprocess } from '../../models/qwen2-5-vl/processor.ts';
-import { attentionGroups } from '../../models/qwen2-5-vl/windows.ts';
-import type { Picture, Prompt } from '../types.ts';
+} from '../../../models/qwen2-5-vl/positions.ts';
+import {
+  type PatchedPicture,
+  type ProcessorConfig,
+  preprocess,
+} from '../../../models/qwen2-5-vl/processor.ts';
+import { attentionGroups } from '../../../models/qwen2-5-vl/windows.ts';
+import type { Picture, Prompt } from '../../types.ts';
 import type { GraphVariant } from './graphs.ts';
 import { answerFeeds, isRagged, layoutFeeds, type Run, tokensOf } from './layout.ts';
 import type { Work } from './memory.ts';
@@ -212,7 +216,8 @@ export function pack(packer: Packer, groups: readonly Group[]): Packed {
   };
 }
 
-function workOf(groups: readonly Group[]): Work {
+/** What a pass over these groups computes. */
+export function workOf(groups: readonly Group[]): Work {
   const lengths = groups.flatMap(({ row, completions }) => completions.map((c) => row.ids.length + c.length));
   const patches = groups.flatMap(({ row }) =>
     row.pictures.map(({ patched: { gridH, gridW } }) => gridH * gridW),

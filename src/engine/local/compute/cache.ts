@@ -4,7 +4,7 @@
  * They are arrays of the host's (`host-cache.ts`) or tensors on a device (`device/cache.ts`).
  */
 import type * as ort from 'onnxruntime-node';
-import type { Qwen25VlConfig } from '../../models/qwen2-5-vl/config.ts';
+import type { Qwen25VlConfig } from '../../../models/qwen2-5-vl/config.ts';
 import type { Packed } from './batch.ts';
 import { keyMask, prefixMask } from './layout.ts';
 import { type Feeds, int32, int64 } from './sessions.ts';

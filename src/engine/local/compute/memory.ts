@@ -3,11 +3,11 @@
  * them), and what one call adds (activations, logits, key/value cache). Everything is float32. The counts follow the
  * graphs in `models/qwen2-5-vl/`; what is not counted are Node itself and the runtime's scratch memory for a product.
  */
-import { InputError } from '../../errors.ts';
-import type { Qwen25VlConfig } from '../../models/qwen2-5-vl/config.ts';
-import { parameters } from '../../models/qwen2-5-vl/parameters.ts';
-import { elements } from '../../models/safetensors.ts';
-import { memory as machineMemory } from './doctor/hardware.ts';
+import { InputError } from '../../../errors.ts';
+import type { Qwen25VlConfig } from '../../../models/qwen2-5-vl/config.ts';
+import { parameters } from '../../../models/qwen2-5-vl/parameters.ts';
+import { elements } from '../../../models/safetensors.ts';
+import { memory as machineMemory } from '../doctor/hardware.ts';
 
 /** What is trained: nothing, every parameter, or so many parameters of an adapter on frozen weights. */
 export type Learning = 'nothing' | 'everything' | { adapter: number };

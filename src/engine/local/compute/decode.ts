@@ -1,11 +1,12 @@
 /**
  * Sampling with a cache of keys and values (`cache.ts`). Prompts are computed once each, whatever the number of samples.
  */
-import { RunError } from '../../errors.ts';
-import { mropeRows } from '../../models/qwen2-5-vl/positions.ts';
-import type { DrawnToken, Prompt, Sample, SampleOptions } from '../types.ts';
-import { pack, promptRow } from './batch.ts';
+import { RunError } from '../../../errors.ts';
+import { mropeRows } from '../../../models/qwen2-5-vl/positions.ts';
+import type { DrawnToken, Prompt, Sample, SampleOptions } from '../../types.ts';
+import { type PromptRow, pack, promptRow, workOf } from './batch.ts';
 import { type Cache, newGrid, prefillFeeds } from './cache.ts';
+import { activationBytes, cacheBytes } from './memory.ts';
 import type { LocalModel } from './model.ts';
 import { keyedUniform } from './random.ts';
 import { float, int64, run } from './sessions.ts';
@@ -21,17 +22,44 @@ export async function sample(
   options: SampleOptions,
 ): Promise<Sample[][]> {
   const results: Sample[][] = [];
-  const perBatch = Math.max(1, Math.floor(ROWS / options.samples));
-  for (let from = 0; from < prompts.length; from += perBatch) {
-    const keys = prompts.map((_, i) => options.keys?.[i] ?? i).slice(from, from + perBatch);
+  for (const rows of batches(model, prompts, options)) {
+    const from = results.length;
+    const keys = rows.map((_, i) => options.keys?.[from + i] ?? from + i);
     const { onToken } = options;
     const shifted = onToken && {
       onToken: (drawn: DrawnToken) => onToken({ ...drawn, prompt: from + drawn.prompt }),
     };
-    const batch = prompts.slice(from, from + perBatch);
-    results.push(...(await sampleBatch(model, batch, keys, { ...options, ...shifted })));
+    results.push(...(await sampleBatch(model, rows, keys, { ...options, ...shifted })));
   }
   return results;
+}
+
+/** Consecutive prompts that are sampled together: no more rows than `ROWS`, nor memory than the model may keep (at least one prompt). */
+function* batches(
+  model: LocalModel,
+  prompts: readonly Prompt[],
+  { samples, maxTokens }: SampleOptions,
+): Generator<PromptRow[]> {
+  let rows: PromptRow[] = [];
+  const fitsIn = (together: readonly PromptRow[]) => {
+    const work = workOf(together.map((row) => ({ row, completions: [[]] })));
+    const cache =
+      cacheBytes(model.config, together.length, work.longest) +
+      cacheBytes(model.config, together.length * samples, maxTokens);
+    return (
+      together.length * samples <= ROWS &&
+      activationBytes(model.config, work, 'nothing') + cache <= model.keep
+    );
+  };
+  for (const prompt of prompts) {
+    const row = promptRow(model.packer, prompt, maxTokens);
+    if (rows.length > 0 && !fitsIn([...rows, row])) {
+      yield rows;
+      rows = [];
+    }
+    rows.push(row);
+  }
+  if (rows.length > 0) yield rows;
 }
 
 /** A response that is being written. */
@@ -45,11 +73,10 @@ interface Writing {
 
 async function sampleBatch(
   model: LocalModel,
-  prompts: Prompt[],
+  rows: PromptRow[],
   keys: number[],
   options: SampleOptions,
 ): Promise<Sample[][]> {
-  const rows = prompts.map((prompt) => promptRow(model.packer, prompt, options.maxTokens));
   const { vocabulary } = model.config.text;
   const all: Writing[][] = rows.map((row, prompt) =>
     Array.from({ length: options.samples }, (_, index) => ({

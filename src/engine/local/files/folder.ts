@@ -3,19 +3,19 @@
  * to (as PEFT and transformers read it; configuration and processor stand in it too).
  */
 import { resolve } from 'node:path';
-import { InputError } from '../../errors.ts';
-import { type AdapterConfig, adapterConfig } from '../../models/lora/config.ts';
-import { initialLora, loraParameters } from '../../models/lora/parameters.ts';
-import { adaptedLayers, type LoraLayer } from '../../models/lora/targets.ts';
-import type { Qwen25VlConfig } from '../../models/qwen2-5-vl/config.ts';
-import { initialise } from '../../models/qwen2-5-vl/initialise.ts';
-import { smallPictureProcessor } from '../../models/qwen2-5-vl/processor.ts';
+import { InputError } from '../../../errors.ts';
+import { type AdapterConfig, adapterConfig } from '../../../models/lora/config.ts';
+import { initialLora, loraParameters } from '../../../models/lora/parameters.ts';
+import { adaptedLayers, type LoraLayer } from '../../../models/lora/targets.ts';
+import type { Qwen25VlConfig } from '../../../models/qwen2-5-vl/config.ts';
+import { initialise } from '../../../models/qwen2-5-vl/initialise.ts';
+import { smallPictureProcessor } from '../../../models/qwen2-5-vl/processor.ts';
+import { type Learning, requireLoadable } from '../compute/memory.ts';
+import { type Computing, type LocalModel, newModel } from '../compute/model.ts';
+import { newTrainingState, view } from '../compute/store.ts';
+import { lanesOf } from '../deal.ts';
 import { baseOf, isAdapterFolder, readAdapter, readAdapterLayers, writeAdapter } from './adapter.ts';
 import { readModelConfig, readWeights, writeConfig, writeModel } from './checkpoint.ts';
-import { laneCount } from './deal.ts';
-import { type Learning, modelBytes, requireLoadable } from './memory.ts';
-import { type Computing, type LocalModel, newModel } from './model.ts';
-import { newTrainingState, view } from './store.ts';
 
 /** Where a model comes from: a Hugging Face folder, or random initialisation. */
 export type ModelSource = { dir: string } | { config: Qwen25VlConfig; seed: number };
@@ -46,9 +46,7 @@ export async function openModel(
   const adapter = adapters && (await layersOf(adapters, config));
   const learning = learningOf(config, adapter, computing.trainable);
   requireLoadable('dir' in from ? from.dir : 'the model', config, learning);
-  // a trained model's lanes have the weights, and the gradient in two copies
-  const copy = modelBytes(config, 'nothing') * (learning === 'everything' ? 3 : 1);
-  const lanes = computing.provider === 'cpu' ? laneCount(computing.threads, copy) : 1;
+  const lanes = computing.provider === 'cpu' ? lanesOf(config, learning, computing.threads) : 1;
   const threads = Math.floor(computing.threads / lanes);
   const training = (size: number) => newTrainingState(size, lanes > 1);
   const baseDir = adapter && 'dir' in from ? resolve(from.dir) : null;

@@ -3,7 +3,7 @@
  * (`hostPlace`), or on a device (`device/place.ts`). What a model does with them reads the same for both.
  */
 import type * as ort from 'onnxruntime-node';
-import type { StepOptions, StepResult } from '../types.ts';
+import type { StepOptions, StepResult } from '../../types.ts';
 import { adamWStep } from './adamw.ts';
 import { float } from './sessions.ts';
 import { type ParameterStore, view } from './store.ts';

@@ -1,11 +1,13 @@
 /** A model on this machine: parameters, packing and sessions; log-probabilities and gradients of packed batches. */
 
-import { loraParameters } from '../../models/lora/parameters.ts';
-import type { LoraLayer } from '../../models/lora/targets.ts';
-import type { Qwen25VlConfig } from '../../models/qwen2-5-vl/config.ts';
-import { parameters } from '../../models/qwen2-5-vl/parameters.ts';
-import type { ProcessorConfig } from '../../models/qwen2-5-vl/processor.ts';
-import type { LogprobOptions, Logprobs, Sequence } from '../types.ts';
+import { loraParameters } from '../../../models/lora/parameters.ts';
+import type { LoraLayer } from '../../../models/lora/targets.ts';
+import type { Qwen25VlConfig } from '../../../models/qwen2-5-vl/config.ts';
+import { parameters } from '../../../models/qwen2-5-vl/parameters.ts';
+import type { ProcessorConfig } from '../../../models/qwen2-5-vl/processor.ts';
+import type { LogprobOptions, Logprobs, Sequence } from '../../types.ts';
+import { memory } from '../doctor/hardware.ts';
+import { onDevice } from '../on-device.ts';
 import {
   type Group,
   newPacker,
@@ -19,8 +21,6 @@ import {
 import type { Caching } from './cache.ts';
 import { deviceCaching } from './device/cache.ts';
 import { devicePlace } from './device/place.ts';
-import { onDevice } from './device/thread.ts';
-import { memory } from './doctor/hardware.ts';
 import { hostCaching } from './host-cache.ts';
 import { activationBytes } from './memory.ts';
 import { hostPlace, type Place } from './place.ts';
