@@ -6,7 +6,7 @@
  */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { openModel } from '../../src/engine/local/folder.ts';
+import { openModel } from '../../src/engine/local/files/folder.ts';
 import { createLocalEngine } from '../../src/engine/local/index.ts';
 import type { Engine, Logprobs, Sample, StepOptions, StepResult } from '../../src/engine/types.ts';
 import { GOLDEN_MODEL, goldenCase } from './golden-cases.ts';

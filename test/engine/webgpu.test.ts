@@ -6,8 +6,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readOptimizer, readWeights } from '../../src/engine/local/checkpoint.ts';
-import { newStore, newTrainingState, type ParameterStore, view } from '../../src/engine/local/store.ts';
+import {
+  newStore,
+  newTrainingState,
+  type ParameterStore,
+  view,
+} from '../../src/engine/local/compute/store.ts';
+import { readOptimizer, readWeights } from '../../src/engine/local/files/checkpoint.ts';
 import { parameters } from '../../src/models/qwen2-5-vl/parameters.ts';
 import { config } from '../models/golden.ts';
 import { greatestDifference } from './golden-cases.ts';
