@@ -31,7 +31,7 @@ const prompts = sequences.map(({ prompt }) => prompt);
 const weights = sequences.map(({ completion }) => completion.map((_, i) => Math.sin(i + 1) / 10));
 const greedy = { samples: 1, maxTokens: 24, temperature: 0, seed: 0, stop: [] };
 // rows end one by one, so that the cache shrinks, and some outgrow its first slots
-const stop = Array.from({ length: 20 }, (_, i) => 30 * i);
+const stop = Array.from({ length: 50 }, (_, i) => 12 * i);
 const drawn = { samples: 4, maxTokens: 20, temperature: 1, seed: 3, stop };
 
 async function whole(engine: Engine) {
