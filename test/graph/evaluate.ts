@@ -1,5 +1,6 @@
 /** Runs small graphs on ONNX Runtime (one thread, float32) and takes derivatives by finite differences. */
 import * as ort from 'onnxruntime-node';
+import type { Lowering } from '../../src/graph/lower.ts';
 import { emit, usedInputs } from '../../src/graph/onnx.ts';
 import type { DataType, Graph, Value } from '../../src/graph/tensor.ts';
 
@@ -12,8 +13,12 @@ export interface Tensor {
 export type Evaluate = (feeds: Record<string, Tensor>) => Promise<Record<string, Tensor>>;
 
 /** A function from feeds to outputs. Feeds that no output depends on may be given; they are left out. */
-export async function evaluator(graph: Graph, outputs: Record<string, Value>): Promise<Evaluate> {
-  const session = await ort.InferenceSession.create(emit(graph, outputs), {
+export async function evaluator(
+  graph: Graph,
+  outputs: Record<string, Value>,
+  lowering: Lowering = {},
+): Promise<Evaluate> {
+  const session = await ort.InferenceSession.create(emit(graph, outputs, lowering), {
     intraOpNumThreads: 1,
     interOpNumThreads: 1,
     logSeverityLevel: 3,
