@@ -71,7 +71,7 @@ describe('gradients of Σ seed·value', () => {
         const seed = input(graph, 'seed', 'float32', sum.shape);
         const [byA, byB] = gradients(graph, [[sum, seed]], [a, b]) as Value[];
         const shape = sum.shape as number[];
-        const data = noise(elements(shape), 1).map((x) => Math.round(8 * x));
+        const data = noise(elements(shape), 1).map((x) => Math.round(8 * x) || 0);
         const out = await (await evaluator(graph, { byA, byB }))({ seed: { shape, data } });
         expect(out.byA).toEqual({ shape: shapeA, data: summedDownTo(shapeA, shape, data) });
         expect(out.byB).toEqual({ shape: shapeB, data: summedDownTo(shapeB, shape, data) });

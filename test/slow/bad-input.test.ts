@@ -208,7 +208,7 @@ const inputs: Case[] = [
       };
       return set({ ...short, model: damaged('llama', other) });
     },
-    /llama\/config\.json: .*llama/,
+    /llama\/config\.json: architectures: LlamaForCausalLM is not supported/,
   ],
   [
     'a checkpoint lacking a tensor',
