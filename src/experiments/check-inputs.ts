@@ -1,12 +1,14 @@
 /** Opens all that a recipe names, so that what is wrong with it is said before the first hour of training and not after. */
 import { loadChat } from '../data/chat.ts';
 import { openRecords } from '../data/reader.ts';
+import { requireTraining } from '../engine/local/compute/memory.ts';
 import { tryProvider } from '../engine/local/doctor/examine.ts';
+import { readModelConfig } from '../engine/local/files/checkpoint.ts';
 import { InputError } from '../errors.ts';
 import { asksForThinking } from '../train/trust-grpo.ts';
 import { scoreTokens } from '../trm/checkpoint-judge.ts';
 import { oracleJudge } from '../trm/oracle-judge.ts';
-import { parametersOf } from './adapters.ts';
+import { learningOf, parametersOf } from './adapters.ts';
 import { engineOf } from './context.ts';
 import type { Recipe } from './recipe.ts';
 
@@ -23,7 +25,10 @@ export async function checkInputs(recipe: Recipe): Promise<void> {
     );
   }
   await parametersOf(recipe);
-  if (model !== null) await checkModel(recipe, model);
+  if (model !== null) {
+    await checkMemory(recipe, model);
+    await checkModel(recipe, model);
+  }
   if (typeof judge === 'object') {
     await checkModel(recipe, judge.model);
     scoreTokens(await loadChat(judge.model));
@@ -42,6 +47,18 @@ async function checkProvider(provider: Recipe['engine']['provider']): Promise<vo
       `engine.provider: ${provider} does not run here (${probe.why}); \`npx sophia doctor\` tells what does`,
     );
   }
+}
+
+/** Prompts of a few pictures and pages of text take about so many tokens. */
+const A_PROMPT = 1024;
+
+/** Throws InputError, with advice, where an update of the model does not fit into this machine's memory. */
+async function checkMemory(recipe: Recipe, model: string): Promise<void> {
+  const { config } = await readModelConfig(model);
+  const tokens = recipe.engine.token_budget;
+  const longest = Math.min(tokens, A_PROMPT + recipe.rl.max_tokens);
+  const work = { tokens, longest, scored: Math.ceil(tokens / 2) };
+  requireTraining(`model: training ${model}`, config, work, await learningOf(recipe, config), 'layer inputs');
 }
 
 async function checkModel(recipe: Recipe, dir: string): Promise<void> {
