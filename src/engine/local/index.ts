@@ -1,3 +1,12 @@
+/**
+ * The local engine: ONNX Runtime in worker threads of its own, so that a long backward pass does not hold up judge
+ * calls, deadlines, Ctrl-C or progress in the main thread.
+ *
+ * A model that is small against the machine runs in several lanes: threads that each have the weights and compute their
+ * share of every batch (the runtime's own threads, which share every single operator, lose more to waiting for one
+ * another than small operators take). Gradients are added up in the order of the lanes, so a lane count gives the same
+ * numbers every time.
+ */
 import type { Capabilities, Engine, StepOptions, Weights } from '../types.ts';
 import { deal, sequenceCosts } from './deal.ts';
 import { giveBack, takeThread } from './device-thread.ts';
