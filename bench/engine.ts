@@ -8,32 +8,22 @@
  * `watch` says where a step's time goes between threads (see watch.ts).
  */
 import { parseArgs } from 'node:util';
-import { createLocalEngine } from '../src/engine/local/index.ts';
-import { type Batch, batchOf, configOf, SHAPES, type ShapeName } from './shapes.ts';
+import { OPTIONS, randomEngine } from './program.ts';
+import { type Batch, batchOf, SHAPES, type ShapeName } from './shapes.ts';
 import { runSide } from './side.ts';
 import { watched } from './watch.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    threads: { type: 'string', default: '2' },
-    provider: { type: 'string', default: 'cpu' },
-    reps: { type: 'string', default: '5' },
+    ...OPTIONS,
     only: { type: 'string', default: 'forward,backward,step,sample' },
-    budget: { type: 'string', default: '8192' },
-    serve: { type: 'boolean', default: false },
   },
 });
 const name = (positionals[0] ?? 'XS') as ShapeName;
 const shape = SHAPES[name];
 const threads = Number(values.threads);
-const engine = await createLocalEngine({
-  source: { config: configOf(shape), seed: 0 },
-  trainable: true,
-  provider: values.provider,
-  threads,
-  tokenBudget: Number(values.budget),
-});
+const engine = await randomEngine(shape, values);
 const { sequences, prompts, weights }: Batch = batchOf(shape);
 const tokens = shape.rows * (shape.prompt + shape.completion);
 const optimizer = {

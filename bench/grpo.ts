@@ -8,26 +8,22 @@
  * between threads (see watch.ts).
  */
 import { parseArgs } from 'node:util';
-import { createLocalEngine } from '../src/engine/local/index.ts';
 import type { Prompt } from '../src/engine/types.ts';
 import { groupAdvantages, scalings } from '../src/trust/advantage.ts';
 import { policyWeights } from '../src/trust/loss.ts';
 import { withFreshPictures } from './fresh.ts';
-import { batchOf, configOf, SHAPES, type ShapeName } from './shapes.ts';
+import { OPTIONS, randomEngine } from './program.ts';
+import { batchOf, SHAPES, type ShapeName } from './shapes.ts';
 import { runSide } from './side.ts';
 import { watched } from './watch.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    threads: { type: 'string', default: '2' },
-    provider: { type: 'string', default: 'cpu' },
-    reps: { type: 'string', default: '5' },
+    ...OPTIONS,
     only: { type: 'string', default: 'step' },
-    budget: { type: 'string', default: '8192' },
     // what TRL's chat template and tokenizer make of its question, 16 tokens of the picture included
     prompt: { type: 'string', default: '58' },
-    serve: { type: 'boolean', default: false },
   },
 });
 const PROMPTS = 8;
@@ -36,15 +32,7 @@ const NEW_TOKENS = 64;
 const name = (positionals[0] ?? 'XS') as ShapeName;
 const shape = { ...SHAPES[name], rows: PROMPTS, prompt: Number(values.prompt), completion: NEW_TOKENS };
 const threads = Number(values.threads);
-const { engine, nextRound } = withFreshPictures(
-  await createLocalEngine({
-    source: { config: configOf(shape), seed: 0 },
-    trainable: true,
-    provider: values.provider,
-    threads,
-    tokenBudget: Number(values.budget),
-  }),
-);
+const { engine, nextRound } = withFreshPictures(await randomEngine(shape, values));
 const { prompts }: { prompts: Prompt[] } = batchOf(shape);
 const optimizer = {
   learningRate: 1e-5,

@@ -3,9 +3,9 @@
  *
  *     npx tsx bench/profile.ts S backward|forward|sample [--threads 1] [--budget 8192] [--top 15] [--shapes]
  */
-import { readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { sample } from '../src/engine/local/compute/decode.ts';
 import { backward, logprobs, newModel } from '../src/engine/local/compute/model.ts';
@@ -56,14 +56,12 @@ interface Event {
   ts: number;
   args: { op_name?: string; input_type_shape?: Record<string, number[]>[] };
 }
-for (const [kind, made] of model.sessions.made) {
+for (const made of model.sessions.made.values()) {
   const { session } = await made;
   session.endProfiling();
   await session.release();
-  void kind;
 }
-const { readdirSync } = await import('node:fs');
-const files = readdirSync(tmpdir()).filter((f) => f.startsWith(`sophia-profile-${process.pid}`));
+const files = readdirSync(tmpdir()).filter((f) => f.startsWith(basename(prefix)));
 const byOp = new Map<string, { us: number; calls: number }>();
 let runs = 0;
 for (const file of files) {

@@ -34,7 +34,7 @@ async function logprobs(flags: Flags): Promise<void> {
   const { adapter = null } = flags;
   const greedy = flags.greedy === undefined ? null : wholeNumber('--greedy', flags.greedy, 1);
   const threads = threadsOf(flags.threads);
-  const provider = await providerOf('--provider', flags.provider);
+  const provider = await providerOf(`--provider ${flags.provider}:`, flags.provider);
   const { scoreCompletions } = await import('../eval/completions.ts');
   await printRows(scoreCompletions(flags.in, { model, adapter, greedy, provider, threads }));
 }

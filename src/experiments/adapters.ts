@@ -5,10 +5,10 @@ import { isAdapterFolder, readAdapterLayers } from '../engine/local/files/adapte
 import { readModelConfig } from '../engine/local/files/checkpoint.ts';
 import { InputError } from '../errors.ts';
 import { adapterConfig } from '../models/lora/config.ts';
-import { loraParameters } from '../models/lora/parameters.ts';
+import { loraSize } from '../models/lora/parameters.ts';
 import { adaptedLayers } from '../models/lora/targets.ts';
 import type { Qwen25VlConfig } from '../models/qwen2-5-vl/config.ts';
-import { elements } from '../models/safetensors.ts';
+import type { ProcessorConfig } from '../models/qwen2-5-vl/processor.ts';
 import type { Recipe } from './recipe.ts';
 import { startConfig } from './start-model.ts';
 
@@ -24,7 +24,7 @@ export interface Parameters {
  * Throws InputError: `lora` for a folder that holds adapters already; `lora.targets` that name no layer, or one that
  * cannot be adapted; an adapter of another model.
  */
-export async function learningOf(recipe: Recipe, config: Qwen25VlConfig): Promise<Learning> {
+async function learningOf(recipe: Recipe, config: Qwen25VlConfig): Promise<Learning> {
   const { lora, model } = recipe;
   const held = model !== null && (await isAdapterFolder(model)) ? model : null;
   if (lora !== null && held !== null)
@@ -36,14 +36,25 @@ export async function learningOf(recipe: Recipe, config: Qwen25VlConfig): Promis
     lora === null
       ? await readAdapterLayers(held!, config)
       : adaptedLayers(adapterConfig(lora), config, 'lora.targets');
-  return { adapter: loraParameters(layers, config).reduce((sum, { shape }) => sum + elements(shape), 0) };
+  return { adapter: loraSize(layers, config) };
 }
 
-/** How many parameters a recipe's policy has and trains. Throws like {@link learningOf}. */
-export async function parametersOf(recipe: Recipe): Promise<Parameters> {
-  const { config } =
+/** What a recipe trains by reinforcement. */
+export interface Policy {
+  config: Qwen25VlConfig;
+  processor: ProcessorConfig;
+  learning: Learning;
+}
+
+/** Throws InputError: a model that cannot be used, and like {@link learningOf}. */
+export async function policyOf(recipe: Recipe): Promise<Policy> {
+  const model =
     recipe.model === null ? startConfig(recipe.architecture) : await readModelConfig(recipe.model);
-  const learning = await learningOf(recipe, config);
+  return { ...model, learning: await learningOf(recipe, model.config) };
+}
+
+/** How many parameters a policy has and trains. */
+export function parametersOf({ config, learning }: Policy): Parameters {
   const whole = parameterCount(config);
   return typeof learning === 'object'
     ? { all: whole + learning.adapter, trained: learning.adapter }

@@ -2,13 +2,12 @@
 import { loadChat } from '../data/chat.ts';
 import { openRecords } from '../data/reader.ts';
 import { requireTraining } from '../engine/local/compute/memory.ts';
-import { tryProvider } from '../engine/local/doctor/examine.ts';
-import { readModelConfig } from '../engine/local/files/checkpoint.ts';
+import { providerOf } from '../engine/local/provider.ts';
 import { InputError } from '../errors.ts';
 import { asksForThinking } from '../train/trust-grpo.ts';
 import { scoreTokens } from '../trm/checkpoint-judge.ts';
 import { oracleJudge } from '../trm/oracle-judge.ts';
-import { learningOf, parametersOf } from './adapters.ts';
+import { type Policy, policyOf } from './adapters.ts';
 import { engineOf } from './context.ts';
 import type { Recipe } from './recipe.ts';
 
@@ -16,7 +15,8 @@ import type { Recipe } from './recipe.ts';
 export async function checkInputs(recipe: Recipe): Promise<void> {
   const { model, judge, data } = recipe;
   for (const file of [data.train, data.id, data.ood]) if (file !== null) await openRecords(file);
-  await checkProvider(recipe.engine.provider);
+  const { provider } = recipe.engine;
+  await providerOf(`engine.provider: ${provider}`, provider);
   const first = data.train === null ? null : await (await openRecords(data.train)).get(0);
   if (judge === 'oracle' && first) await oracleJudge.score([{ record: first, response: '' }]);
   if (first !== null && first.world === undefined && model === null) {
@@ -24,9 +24,9 @@ export async function checkInputs(recipe: Recipe): Promise<void> {
       `data.train: ${data.train} holds records of your own, and the small model made from nothing knows only the world's words; set model=DIR, a Qwen2.5-VL folder`,
     );
   }
-  await parametersOf(recipe);
+  const policy = await policyOf(recipe);
   if (model !== null) {
-    await checkMemory(recipe, model);
+    checkMemory(recipe, model, policy);
     await checkModel(recipe, model);
   }
   if (typeof judge === 'object') {
@@ -39,26 +39,15 @@ export async function checkInputs(recipe: Recipe): Promise<void> {
   if (judge === 'trm' && model !== null && wanted && ofWorld) scoreTokens(await loadChat(model));
 }
 
-async function checkProvider(provider: Recipe['engine']['provider']): Promise<void> {
-  if (provider === 'auto' || provider === 'cpu') return;
-  const probe = await tryProvider(provider, 1);
-  if (!probe.runs) {
-    throw new InputError(
-      `engine.provider: ${provider} does not run here (${probe.why}); \`npx sophia doctor\` tells what does`,
-    );
-  }
-}
-
 /** Prompts of a few pictures and pages of text take about so many tokens. */
 const A_PROMPT = 1024;
 
 /** Throws InputError, with advice, where an update of the model does not fit into this machine's memory. */
-async function checkMemory(recipe: Recipe, model: string): Promise<void> {
-  const { config } = await readModelConfig(model);
+function checkMemory(recipe: Recipe, model: string, { config, learning }: Policy): void {
   const tokens = recipe.engine.token_budget;
   const longest = Math.min(tokens, A_PROMPT + recipe.rl.max_tokens);
   const work = { tokens, longest, scored: Math.ceil(tokens / 2) };
-  requireTraining(`model: training ${model}`, config, work, await learningOf(recipe, config), 'layer inputs');
+  requireTraining(`model: training ${model}`, config, work, learning, 'layer inputs');
 }
 
 async function checkModel(recipe: Recipe, dir: string): Promise<void> {

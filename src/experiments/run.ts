@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { writeError, writeFileWhole } from '../data/atomic.ts';
 import { InputError, Interrupted } from '../errors.ts';
-import { parametersOf, parametersSaid } from './adapters.ts';
+import { parametersOf, parametersSaid, policyOf } from './adapters.ts';
 import { checkInputs } from './check-inputs.ts';
 import { type Context, isInterruption, type Reporter } from './context.ts';
 import { type Recipe, readRecipe, recipeYaml } from './recipe.ts';
@@ -78,7 +78,7 @@ export async function runRecipe(
   dir: string,
   context: Omit<Context, 'prefix'>,
 ): Promise<RunResult> {
-  const parameters = await parametersOf(recipe);
+  const parameters = parametersOf(await policyOf(recipe));
   if (parameters.trained < parameters.all) context.say(parametersSaid(parameters));
   const rows: ResultRow[] = [];
   const several = recipe.seeds.length > 1;

@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { type LocalModel, type ModelOptions, newModel } from '../../src/engine/local/compute/model.ts';
 import { readModelConfig, readWeights } from '../../src/engine/local/files/checkpoint.ts';
-import type { Picture, Prompt, PromptChunk, Sequence } from '../../src/engine/types.ts';
+import type { Picture, Prompt, PromptChunk, Sequence, StepOptions } from '../../src/engine/types.ts';
 import { config, goldenJson, goldenTensors, images, sourceRgb } from '../models/golden.ts';
 
 export const GOLDEN_MODEL = fileURLToPath(new URL('../fixtures/qwen2_5_vl_tiny/model', import.meta.url));
@@ -16,6 +16,15 @@ export async function goldenModel(options: Partial<ModelOptions> = {}): Promise<
   await readWeights(GOLDEN_MODEL, read.config, model.store);
   return model;
 }
+
+/** What the golden AdamW steps were made with. */
+export const goldenStep: StepOptions = {
+  learningRate: 1e-3,
+  betas: [0.9, 0.95],
+  eps: 1e-8,
+  weightDecay: 0.01,
+  maxGradNorm: 1,
+};
 
 export interface GoldenCase {
   sequences: Sequence[];

@@ -5,7 +5,7 @@ import { backward, type LocalModel, logprobs } from '../../src/engine/local/comp
 import { view } from '../../src/engine/local/compute/store.ts';
 import { hubName } from '../../src/models/qwen2-5-vl/parameters.ts';
 import { goldenJson, goldenTensors } from '../models/golden.ts';
-import { type GoldenCase, goldenCase, goldenModel, greatestDifference } from './golden-cases.ts';
+import { type GoldenCase, goldenCase, goldenModel, goldenStep, greatestDifference } from './golden-cases.ts';
 
 let golden: GoldenCase;
 beforeAll(async () => {
@@ -60,13 +60,6 @@ describe('the gradient of every parameter is that of PyTorch', () => {
 describe('three steps of AdamW with clipping', () => {
   const { losses, grad_norms_before_clip, norms } = goldenJson('golden/adamw.json').all;
   const full = goldenTensors('golden/adamw.safetensors');
-  const options = {
-    learningRate: 1e-3,
-    betas: [0.9, 0.95] as [number, number],
-    eps: 1e-8,
-    weightDecay: 0.01,
-    maxGradNorm: 1,
-  };
   const loss = async (model: LocalModel) => {
     const scored = await logprobs(model, golden.sequences, {});
     return -scored.flatMap((s) => s.logprobs).reduce((total, p) => total + p, 0) / tokens();
@@ -83,9 +76,9 @@ describe('three steps of AdamW with clipping', () => {
       for (const { name, shape } of store.parameters)
         if (shape.length < 2)
           view(store, store.weights, name).forEach((w, i, all) => {
-            all[i] = w * (1 - options.learningRate * options.weightDecay);
+            all[i] = w * (1 - goldenStep.learningRate * goldenStep.weightDecay);
           });
-      const { gradNorm, applied } = adamWStep(store, options);
+      const { gradNorm, applied } = adamWStep(store, goldenStep);
       expect(applied).toBe(true);
       expect(Math.abs(gradNorm / grad_norms_before_clip[step] - 1)).toBeLessThan(1e-5);
     }

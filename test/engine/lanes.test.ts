@@ -7,16 +7,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { deal, laneCount, sequenceCosts } from '../../src/engine/local/deal.ts';
 import { createLocalEngine } from '../../src/engine/local/index.ts';
 import type { Engine, Sequence } from '../../src/engine/types.ts';
-import { GOLDEN_MODEL, goldenCase, greatestDifference } from './golden-cases.ts';
+import { GOLDEN_MODEL, goldenCase, goldenStep, greatestDifference } from './golden-cases.ts';
 import { textPrompt } from './small-model.ts';
 
-const step = {
-  learningRate: 1e-3,
-  betas: [0.9, 0.95] as [number, number],
-  eps: 1e-8,
-  weightDecay: 0.01,
-  maxGradNorm: 1,
-};
 const start = (threads: number) =>
   createLocalEngine({
     source: { dir: GOLDEN_MODEL },
@@ -47,7 +40,7 @@ const train = async (of: Engine, steps: number) => {
   const norms: number[] = [];
   for (let k = 0; k < steps; k++) {
     await of.backward(sequences, weights);
-    norms.push((await of.step(step)).gradNorm);
+    norms.push((await of.step(goldenStep)).gradNorm);
   }
   return norms;
 };
@@ -114,7 +107,7 @@ it('keeps a reference as it was, and drops a gradient that is not finite in ever
   const before = await score(two);
   const broken = weights.map((row, i) => (i === 0 ? row.map(() => Number.POSITIVE_INFINITY) : row));
   await two.backward(sequences, broken);
-  expect((await two.step(step)).applied).toBe(false);
+  expect((await two.step(goldenStep)).applied).toBe(false);
   expect(await score(two)).toEqual(before);
   await train(two, 1);
   expect(await score(reference)).toEqual(before);

@@ -9,20 +9,13 @@ import { fileURLToPath } from 'node:url';
 import type { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLocalEngine } from '../../src/engine/local/index.ts';
-import type { Engine, Sequence, StepOptions } from '../../src/engine/types.ts';
+import type { Engine, Sequence } from '../../src/engine/types.ts';
 import { InputError } from '../../src/errors.ts';
 import { config, goldenJson } from '../models/golden.ts';
-import { completionRow, GOLDEN_MODEL, goldenCase, greatestDifference } from './golden-cases.ts';
+import { completionRow, GOLDEN_MODEL, goldenCase, goldenStep, greatestDifference } from './golden-cases.ts';
 import { textPrompt } from './small-model.ts';
 
 const options = { trainable: true, provider: 'cpu', threads: 1, tokenBudget: 100_000 };
-const step: StepOptions = {
-  learningRate: 1e-3,
-  betas: [0.9, 0.95],
-  eps: 1e-8,
-  weightDecay: 0.01,
-  maxGradNorm: 1,
-};
 
 let root: string;
 let engine: Engine;
@@ -67,29 +60,29 @@ describe('an engine', () => {
     const scored = await score(engine);
     const square = (logprobs: number[][]) => logprobs.map((row) => row.map((p) => p / 100));
     await engine.backward(sequences, square);
-    const computed = await engine.step(step);
+    const computed = await engine.step(goldenStep);
     const after = await score(engine);
     await restart();
     await engine.backward(sequences, square(scored));
-    expect(await engine.step(step)).toEqual(computed);
+    expect(await engine.step(goldenStep)).toEqual(computed);
     expect(await score(engine)).toEqual(after);
   });
 
   it('drops a gradient that is not finite: nothing changes, the next step is as if it had not been', async () => {
     await restart();
     await engine.backward(sequences, ones);
-    await engine.step(step);
+    await engine.step(goldenStep);
     const before = await score(engine);
     await engine.backward(sequences, ones);
-    const clean = await engine.step({ ...step, learningRate: 0 });
+    const clean = await engine.step({ ...goldenStep, learningRate: 0 });
 
     const bad = ones.map((row, i) => row.map((_, k) => (i === 1 && k === 2 ? Number.NaN : 1)));
     await engine.backward(sequences, bad);
-    const dropped = await engine.step(step);
+    const dropped = await engine.step(goldenStep);
     expect(dropped.applied).toBe(false);
     expect(await score(engine)).toEqual(before);
     await engine.backward(sequences, ones);
-    expect(await engine.step({ ...step, learningRate: 0 })).toEqual(clean);
+    expect(await engine.step({ ...goldenStep, learningRate: 0 })).toEqual(clean);
   });
 
   it('answers calls in the order in which they were made', async () => {
@@ -97,7 +90,7 @@ describe('an engine', () => {
     const answers = await Promise.all([
       score(engine),
       engine.backward(sequences, ones),
-      engine.step(step),
+      engine.step(goldenStep),
       score(engine),
     ]);
     expect(greatestDifference(answers[0].flat(), answers[1].flat())).toBeLessThan(2e-6);
@@ -152,7 +145,7 @@ describe('a reference', () => {
     const answers = await reference.sample(prompts, greedy);
     for (let i = 0; i < 2; i++) {
       await engine.backward(sequences, ones);
-      await engine.step({ ...step, learningRate: 0.01 });
+      await engine.step({ ...goldenStep, learningRate: 0.01 });
     }
     expect(await score(reference)).toEqual(before);
     expect(await reference.sample(prompts, greedy)).toEqual(answers);
@@ -165,7 +158,7 @@ describe('a reference', () => {
     const reference = await engine.reference();
     expect(reference.capabilities.train).toBe(false);
     await expect(reference.backward(sequences, ones)).rejects.toThrow('this model is frozen');
-    await expect(reference.step(step)).rejects.toThrow('this model is frozen');
+    await expect(reference.step(goldenStep)).rejects.toThrow('this model is frozen');
     await reference.dispose();
   });
 
@@ -187,13 +180,13 @@ describe('saved and loaded', () => {
     await restart();
     for (let i = 0; i < 2; i++) {
       await engine.backward(sequences, ones);
-      await engine.step(step);
+      await engine.step(goldenStep);
     }
     const dir = join(root, 'checkpoint');
     await engine.save(dir, { optimizer: true });
     const goOn = async (of: Engine) => {
       await of.backward(sequences, ones);
-      return of.step(step);
+      return of.step(goldenStep);
     };
     const here = await goOn(engine);
 
@@ -213,12 +206,12 @@ describe('saved and loaded', () => {
   it('loading drops the gradient, and without the optimizer AdamW starts afresh', async () => {
     await restart();
     await engine.backward(sequences, ones);
-    await engine.step(step);
+    await engine.step(goldenStep);
     const first = await weightsOf(engine, 'first');
     await engine.backward(sequences, ones);
     await restart();
     await engine.backward(sequences, ones);
-    await engine.step(step);
+    await engine.step(goldenStep);
     expect((await weightsOf(engine, 'second')).equals(first)).toBe(true);
   });
 

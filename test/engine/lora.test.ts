@@ -14,19 +14,19 @@ import type { Engine } from '../../src/engine/types.ts';
 import { InputError } from '../../src/errors.ts';
 import { loraNameOf } from '../../src/models/lora/parameters.ts';
 import { goldenJson, goldenTensors } from '../models/golden.ts';
-import { cpu, GOLDEN_MODEL, type GoldenCase, goldenCase, greatestDifference } from './golden-cases.ts';
+import {
+  cpu,
+  GOLDEN_MODEL,
+  type GoldenCase,
+  goldenCase,
+  goldenStep,
+  greatestDifference,
+} from './golden-cases.ts';
 
 const ADAPTER = fileURLToPath(new URL('../fixtures/qwen2_5_vl_tiny/adapter', import.meta.url));
 const golden = goldenJson('golden/lora.json');
 const tensors = goldenTensors('golden/lora.safetensors');
 const weights = goldenTensors('golden/grads.safetensors').get('weights')!.data;
-const step = {
-  learningRate: 1e-3,
-  betas: [0.9, 0.95] as [number, number],
-  eps: 1e-8,
-  weightDecay: 0.01,
-  maxGradNorm: 1,
-};
 
 let root: string;
 let batch: GoldenCase;
@@ -90,7 +90,7 @@ describe('an adapter', () => {
     for (let k = 0; k < 3; k++) {
       expect(Math.abs((await loss(model)) - golden.adamw.losses[k])).toBeLessThan(1e-5);
       await backward(model, batch.sequences, mean());
-      const { gradNorm } = adamWStep(store, step);
+      const { gradNorm } = adamWStep(store, goldenStep);
       expect(Math.abs(gradNorm / golden.adamw.grad_norms_before_clip[k] - 1)).toBeLessThan(1e-5);
     }
     expect(Math.abs((await loss(model)) - golden.adamw.losses[3])).toBeLessThan(1e-5);
@@ -147,7 +147,7 @@ describe('the engine with an adapter', () => {
     const reference = await first.reference();
     const before = await score(first);
     await first.backward(batch.sequences, mean());
-    const { gradNorm } = await first.step(step);
+    const { gradNorm } = await first.step(goldenStep);
     expect(Math.abs(gradNorm / golden.adamw.grad_norms_before_clip[0] - 1)).toBeLessThan(1e-5);
     expect(await score(reference)).toEqual(before);
     const dir = join(root, 'saved');
@@ -161,7 +161,7 @@ describe('the engine with an adapter', () => {
     await second.load(dir, { optimizer: true });
     for (const engine of [first, second]) {
       await engine.backward(batch.sequences, mean());
-      await engine.step(step);
+      await engine.step(goldenStep);
     }
     expect(await score(second)).toEqual(await score(first));
     await Promise.all([first.dispose(), second.dispose()]);

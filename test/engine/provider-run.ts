@@ -8,20 +8,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openModel } from '../../src/engine/local/files/folder.ts';
 import { createLocalEngine } from '../../src/engine/local/index.ts';
-import type { Engine, Logprobs, Sample, StepOptions, StepResult } from '../../src/engine/types.ts';
-import { GOLDEN_MODEL, goldenCase } from './golden-cases.ts';
+import type { Engine, Logprobs, Sample, StepResult } from '../../src/engine/types.ts';
+import { GOLDEN_MODEL, goldenCase, goldenStep } from './golden-cases.ts';
 
 const ADAPTER = fileURLToPath(new URL('../fixtures/qwen2_5_vl_tiny/adapter', import.meta.url));
 const [provider, folder] = process.argv.slice(2);
 const computing = { provider, threads: 2, trainable: true };
 const source = { dir: GOLDEN_MODEL };
-const step: StepOptions = {
-  learningRate: 1e-3,
-  betas: [0.9, 0.95],
-  eps: 1e-8,
-  weightDecay: 0.01,
-  maxGradNorm: 1,
-};
 
 const tokenBudget = 1e5;
 const batch = (await goldenCase('batch')).sequences;
@@ -44,13 +37,13 @@ async function whole(engine: Engine) {
   const steps: StepResult[] = [];
   for (let k = 0; k < 3; k++) {
     losses.push(await engine.backward(sequences, weights));
-    steps.push(await engine.step(step));
+    steps.push(await engine.step(goldenStep));
   }
   const checkpoint = join(folder, 'trained');
   await engine.save(checkpoint, { optimizer: true });
   const goOn = async () => [
     await engine.backward(sequences, weights),
-    await engine.step(step),
+    await engine.step(goldenStep),
     await score(),
   ];
   const continued = [await goOn()];
@@ -64,14 +57,14 @@ async function whole(engine: Engine) {
     sequences,
     weights.map((row) => row.map(() => Number.NaN)),
   );
-  const dropped = await engine.step(step);
+  const dropped = await engine.step(goldenStep);
   // with no clipping, the first moment of the first step is a tenth of the gradient
   await engine.backward(sequences, weights);
   await engine.backward(
     sequences,
     weights.map((row) => row.map((w) => 1 - w)),
   );
-  await engine.step({ ...step, maxGradNorm: 0 });
+  await engine.step({ ...goldenStep, maxGradNorm: 0 });
   await engine.save(join(folder, 'first-step'), { optimizer: true });
   return { scored, written, sampled, losses, steps, continued, untouched, dropped };
 }
@@ -80,7 +73,7 @@ async function adapted() {
   const engine = await createLocalEngine({ ...computing, source, adapter: { dir: ADAPTER }, tokenBudget });
   const reference = await engine.reference();
   await engine.backward(sequences, weights);
-  const { gradNorm } = await engine.step(step);
+  const { gradNorm } = await engine.step(goldenStep);
   const after = (await engine.logprobs(sequences)).map((s) => s.logprobs);
   const before = (await reference.logprobs(sequences)).map((s) => s.logprobs);
   await engine.dispose();

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadChat } from '../../src/data/chat.ts';
 import { InputError } from '../../src/errors.ts';
-import { parametersOf, parametersSaid } from '../../src/experiments/adapters.ts';
+import { parametersOf, parametersSaid, policyOf } from '../../src/experiments/adapters.ts';
 import { type Recipe, readRecipe } from '../../src/experiments/recipe.ts';
 import { writeStartModel } from '../../src/experiments/start-model.ts';
 import { trmTraining } from '../../src/experiments/trm-stage.ts';
@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const recipe = (...settings: string[]): Promise<Recipe> => readRecipe(null, settings);
-const parameters = async (...settings: string[]) => parametersOf(await recipe(...settings));
+const parameters = async (...settings: string[]) => parametersOf(await policyOf(await recipe(...settings)));
 
 describe('a recipe trains', () => {
   it('all parameters by default', async () => {

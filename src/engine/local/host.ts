@@ -48,11 +48,11 @@ function modelOf(handle: number): LocalModel {
 export const OPERATIONS = {
   async create({ source, adapter, ...options }: LocalOptions) {
     const { model, lanes, lane } = await openModel(source, adapter ?? null, options);
-    return { ...keep(model, options), lanes, lane };
+    return { handle: keep(model), capabilities: capabilitiesOf(model, options), lanes, lane };
   },
   /** Another lane of the model that `snapshot` shows. */
   async join(snapshot: lane.Snapshot, computing: Computing & { keep: number }): Promise<number> {
-    return keep(lane.join(snapshot, computing), computing).handle;
+    return keep(lane.join(snapshot, computing));
   },
   async snapshot(handle: number) {
     return lane.snapshot(modelOf(handle));
@@ -78,7 +78,7 @@ export const OPERATIONS = {
   async clear(handle: number) {
     clearGradient(modelOf(handle).store);
   },
-  async reference(handle: number) {
+  async reference(handle: number): Promise<number> {
     const from = modelOf(handle);
     const { executionProviders, intraOpNumThreads } = from.sessions.options;
     const options = {
@@ -96,7 +96,7 @@ export const OPERATIONS = {
       await from.places.store.reading('weights', copy);
       await model.places.store.settle();
     }
-    return keep(model, options);
+    return keep(model);
   },
   sample: (
     handle: number,
@@ -137,16 +137,19 @@ export const OPERATIONS = {
   },
 };
 
-function keep(model: LocalModel, options: { provider: string; threads: number; trainable: boolean }) {
+function keep(model: LocalModel): number {
   models.set(++handles, model);
-  const capabilities: Capabilities = {
+  return handles;
+}
+
+function capabilitiesOf(model: LocalModel, { provider, threads, trainable }: Computing): Capabilities {
+  return {
     name: 'local',
-    provider: options.provider,
-    threads: options.threads,
-    train: options.trainable,
+    provider,
+    threads,
+    train: trainable,
     parameters: model.base.size + (model.adapter ? model.store.size : 0),
     contextLength: model.config.text.maxPositions,
     vocabulary: model.config.text.vocabulary,
   };
-  return { handle: handles, capabilities };
 }

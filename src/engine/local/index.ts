@@ -105,9 +105,11 @@ function proxy(lanes: readonly Lane[], capabilities: Capabilities, ownsThreads: 
       return stepTogether(lanes, options);
     },
     async reference() {
-      const made = await everywhere(lanes, ({ thread, handle }) => thread.call('reference', handle));
-      const of = lanes.map(({ thread }, i) => ({ thread, handle: made[i].handle }));
-      const reference = proxy(of, made[0].capabilities, false);
+      const of = await everywhere(lanes, async ({ thread, handle }) => ({
+        thread,
+        handle: await thread.call('reference', handle),
+      }));
+      const reference = proxy(of, { ...capabilities, train: false }, false);
       references.push(reference);
       return reference;
     },

@@ -8,12 +8,11 @@ import { join } from 'node:path';
 import { loadChat } from '../../data/chat.ts';
 import { openRecords } from '../../data/reader.ts';
 import type { Learning } from '../../engine/local/compute/memory.ts';
-import { readModelConfig } from '../../engine/local/files/checkpoint.ts';
 import { createLocalEngine } from '../../engine/local/index.ts';
-import { learningOf, type Parameters, parametersOf } from '../adapters.ts';
+import { type Parameters, parametersOf, policyOf } from '../adapters.ts';
 import { engineOf, type Trained } from '../context.ts';
 import { LANGUAGE_MODEL, type Recipe } from '../recipe.ts';
-import { startConfig, writeStartModel } from '../start-model.ts';
+import { writeStartModel } from '../start-model.ts';
 import { trmTraining } from '../trm-stage.ts';
 import { countedMeter, type Model, sizesOf, yardstick } from './counted.ts';
 import { countedMemory, measuredMemory } from './memory.ts';
@@ -45,9 +44,8 @@ export async function estimate(recipe: Recipe): Promise<Estimate> {
 }
 
 async function estimateIn(folder: string, recipe: Recipe): Promise<Estimate> {
-  const model: Model =
-    recipe.model === null ? startConfig(recipe.architecture) : await readModelConfig(recipe.model);
-  const learning = await learningOf(recipe, model.config);
+  const policy = await policyOf(recipe);
+  const { learning, ...model } = policy;
   const dir = recipe.model ?? join(folder, 'start');
   if (recipe.model === null) await writeStartModel(dir, recipe.architecture, 0);
   const drawn = recipe.model === null || recipe.data.train === null ? await drawSome(recipe, folder) : null;
@@ -98,7 +96,7 @@ async function estimateIn(folder: string, recipe: Recipe): Promise<Estimate> {
   return {
     memory_mb: Math.round(memory / 2 ** 20),
     minutes: Number(((aSeed * recipe.seeds.length) / 60).toPrecision(2)),
-    parameters: await parametersOf(recipe),
+    parameters: parametersOf(policy),
     stages: stages.map(({ stage, seconds }) => ({ stage, seconds: Number(seconds.toPrecision(3)) })),
     note: measured
       ? 'measured on this machine as it is now, on a few batches of each stage'

@@ -3,13 +3,12 @@
 import {
   activationBytes,
   cacheBytes,
-  KEPT_SHARE,
+  keptBytes,
   type Learning,
   modelBytes,
   passBytes,
 } from '../../engine/local/compute/memory.ts';
 import { lanesOf } from '../../engine/local/deal.ts';
-import { memory } from '../../engine/local/doctor/hardware.ts';
 import { readModelConfig } from '../../engine/local/files/checkpoint.ts';
 import { asksForThinking } from '../../train/trust-grpo.ts';
 import { CHAINS } from '../context.ts';
@@ -82,7 +81,7 @@ function learnerBytes({ rl, engine }: Recipe, shapes: Shapes, model: Model, lear
     largestPicture: patches,
   };
   // beyond this the engine computes activations twice
-  const kept = activationBytes(config, work, learning) > memory().total / KEPT_SHARE ? 'layer inputs' : 'all';
+  const kept = activationBytes(config, work, learning) > keptBytes(lanes) ? 'layer inputs' : 'all';
   const pass = passBytes(config, work, learning, kept);
   const loaded = modelBytes(config, learning);
   const frozen = frozenBytes(model, learning);

@@ -29,6 +29,11 @@ export function loraParameters(layers: readonly LoraLayer[], config: Qwen25VlCon
   });
 }
 
+/** Numbers in the matrices of an adapter. */
+export function loraSize(layers: readonly LoraLayer[], config: Qwen25VlConfig): number {
+  return loraParameters(layers, config).reduce((sum, { shape }) => sum + elements(shape), 0);
+}
+
 /**
  * The first values of one of {@link loraParameters}: A uniform within ±1/√in (PyTorch's Kaiming-uniform with a = √5,
  * as PEFT has it), B zero, so that a new adapter changes nothing. They depend on name, size and seed (a safe integer

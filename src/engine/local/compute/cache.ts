@@ -75,9 +75,7 @@ export function newGrid(
 }
 
 /** Which packed row each slot of the prompts' cache takes its key and value from. */
-export function prefillFeeds({ text: { kvHeads } }: Qwen25VlConfig, packed: Packed): Feeds {
-  const lengths = packed.prompts.map(({ count }) => count + 1);
-  const longest = Math.max(...lengths);
+export function prefillFeeds({ kvHeads, lengths, longest }: Grid, packed: Packed): Feeds {
   const rows = new Int32Array(lengths.length * kvHeads * longest);
   let slot = 0;
   lengths.forEach((length, p) => {

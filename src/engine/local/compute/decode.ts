@@ -110,12 +110,13 @@ async function sampleBatch(
     model.packer,
     rows.map((row) => ({ row, completions: [[]] })),
   );
+  const shape = newGrid(model.config, packed, options);
   const first = await run(model.sessions, 'prefill', packed.variant, {
     ...packed.feeds,
-    ...prefillFeeds(model.config, packed),
+    ...prefillFeeds(shape, packed),
   });
   const { caching } = model;
-  let cache = await caching.start(newGrid(model.config, packed, options), first);
+  let cache = await caching.start(shape, first);
   let grid = all;
   let open = advance(grid, first.logits.data as Float32Array, (p) => p);
   for (let step = 1; open && step < options.maxTokens; step++) {

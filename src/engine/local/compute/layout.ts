@@ -41,20 +41,21 @@ export function layoutFeeds(
 ): Feeds {
   const slots = longest(groups);
   const shared = heads / kvHeads;
-  const query = layRows(groups, slots, heads, kvHeads);
+  const alone = groups.map((group) => [group]);
+  const query = layRows(alone, 1, slots, heads, kvHeads);
   const feeds: Feeds = {
     [`${name}.query`]: int32(query.index, [groups.length, kvHeads, shared * slots]),
     [`${name}.queryInverse`]: int32(query.inverse),
   };
   if (shared > 1) {
-    const key = layRows(groups, slots, kvHeads, kvHeads);
+    const key = layRows(alone, 1, slots, kvHeads, kvHeads);
     feeds[`${name}.key`] = int32(key.index, [groups.length, kvHeads, slots]);
     feeds[`${name}.keyInverse`] = int32(key.inverse);
   }
   if (mask === 'causal') feeds[`${name}.mask`] = causalMask(shared, slots);
   if (!ragged) return feeds;
   if (mask === 'key') feeds[`${name}.mask`] = keyMask(groups, slots);
-  feeds[`${name}.real`] = realSlots(groups, slots, shared);
+  feeds[`${name}.real`] = realSlots(alone, 1, slots, shared);
   return feeds;
 }
 
@@ -77,11 +78,15 @@ export function answerFeeds(
   const most = longest(answers);
   const slots = longest(answers.flat());
   const keys = longest(prompts);
-  // the padding answers of a prompt repeat its first
-  const filled = answers.flatMap((of) => Array.from({ length: most }, (_, i) => of[i] ?? of[0]));
-  const query = answerRows(filled, answers, most, slots, heads, kvHeads);
-  const key = answerRows(filled, answers, most, slots, kvHeads, kvHeads);
-  const promptKey = layRows(prompts, keys, kvHeads, kvHeads);
+  const query = layRows(answers, most, slots, heads, kvHeads);
+  const key = layRows(answers, most, slots, kvHeads, kvHeads);
+  const promptKey = layRows(
+    prompts.map((prompt) => [prompt]),
+    1,
+    keys,
+    kvHeads,
+    kvHeads,
+  );
   const feeds: Feeds = {
     ...layoutFeeds(
       'prompt',
@@ -101,69 +106,44 @@ export function answerFeeds(
   };
   if (!ragged) return feeds;
   feeds['answer.promptMask'] = keyMask(prompts, keys);
-  const real = new Float32Array(all.length * most * shared * slots);
-  answers.forEach((of, p) => {
-    of.forEach((tokens, s) => {
-      for (let r = 0; r < shared; r++) {
-        const start = ((p * most + s) * shared + r) * slots;
-        real.fill(1, start, start + tokens.length);
-      }
-    });
-  });
-  feeds['answer.real'] = float(real, [all.length, 1, most * shared * slots, 1]);
+  feeds['answer.real'] = realSlots(answers, most, slots, shared);
   return feeds;
 }
 
 const longest = (lists: readonly { length: number }[]) =>
   lists.reduce((most, l) => Math.max(most, l.length), 0);
 
-function layRows(groups: ArrayLike<number>[], slots: number, heads: number, kvHeads: number) {
-  const shared = heads / kvHeads;
-  const tokens = groups.reduce((sum, g) => sum + g.length, 0);
-  const index = new Int32Array(groups.length * heads * slots);
-  const inverse = new Int32Array(tokens * heads);
-  let slot = 0;
-  for (const group of groups) {
-    for (let head = 0; head < kvHeads * shared; head++) {
-      for (let l = 0; l < slots; l++, slot++) {
-        const token = l < group.length ? group[l] : (group[0] ?? 0);
-        const row = token * heads + head;
-        index[slot] = row;
-        if (l < group.length) inverse[row] = slot;
-      }
-    }
-  }
-  return { index, inverse };
-}
-
-/** Slots [prompts, kvHeads, most, shared·slots] of answers; `filled` names the tokens of each of the prompts·most answers. */
-function answerRows(
-  filled: readonly Int32Array[],
-  answers: readonly Int32Array[][],
+/**
+ * Slots [groups, kvHeads, most, shared·slots] of groups of at most `most` members, each a list of token numbers: the row
+ * of each slot, and the slot of each row. Padding slots repeat a member's first token, padding members the group's first.
+ */
+function layRows(
+  groups: readonly ArrayLike<number>[][],
   most: number,
   slots: number,
   heads: number,
   kvHeads: number,
 ) {
   const shared = heads / kvHeads;
-  const tokens = answers.flat().reduce((sum, a) => sum + a.length, 0);
-  const index = new Int32Array(filled.length * heads * slots);
+  const tokens = groups.reduce((sum, of) => of.reduce((all, { length }) => all + length, sum), 0);
+  const index = new Int32Array(groups.length * most * heads * slots);
   const inverse = new Int32Array(tokens * heads);
   let slot = 0;
-  answers.forEach((of, p) => {
+  for (const of of groups) {
     for (let kv = 0; kv < kvHeads; kv++) {
-      for (let s = 0; s < most; s++) {
-        const answer = filled[p * most + s];
+      for (let m = 0; m < most; m++) {
+        const member = of[m] ?? of[0];
         for (let r = 0; r < shared; r++) {
           for (let l = 0; l < slots; l++, slot++) {
-            const row = answer[l < answer.length ? l : 0] * heads + kv * shared + r;
+            const token = l < member.length ? member[l] : (member[0] ?? 0);
+            const row = token * heads + kv * shared + r;
             index[slot] = row;
-            if (l < answer.length && s < of.length) inverse[row] = slot;
+            if (l < member.length && m < of.length) inverse[row] = slot;
           }
         }
       }
     }
-  });
+  }
   return { index, inverse };
 }
 
@@ -182,13 +162,17 @@ export function keyMask(groups: ArrayLike<number>[], slots: number) {
   return float(mask, [groups.length, 1, 1, slots]);
 }
 
-function realSlots(groups: ArrayLike<number>[], slots: number, shared: number) {
-  const real = new Float32Array(groups.length * shared * slots);
-  groups.forEach((g, i) => {
-    for (let s = 0; s < shared; s++) {
-      const start = (i * shared + s) * slots;
-      real.fill(1, start, start + g.length);
-    }
+/** [groups, 1, most·shared·slots, 1]: 1 for the slots of tokens, 0 for padding. */
+function realSlots(groups: readonly ArrayLike<number>[][], most: number, slots: number, shared: number) {
+  const rows = most * shared * slots;
+  const real = new Float32Array(groups.length * rows);
+  groups.forEach((of, g) => {
+    of.forEach(({ length }, m) => {
+      for (let r = 0; r < shared; r++) {
+        const start = g * rows + (m * shared + r) * slots;
+        real.fill(1, start, start + length);
+      }
+    });
   });
-  return float(real, [groups.length, 1, shared * slots, 1]);
+  return float(real, [groups.length, 1, rows, 1]);
 }

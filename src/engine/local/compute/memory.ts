@@ -28,7 +28,7 @@ export interface Work {
 export type Kept = 'all' | 'layer inputs';
 
 /** All lanes of a model together may keep the machine's memory divided by this, for activations. */
-export const KEPT_SHARE = 4;
+const KEPT_SHARE = 4;
 
 const FLOAT = 4;
 /** Node's typed arrays have at most 2³² elements, and all weights stand in one. */
@@ -124,6 +124,11 @@ export function passBytes(
 export interface Memory {
   total: number;
   available: number;
+}
+
+/** Bytes of activations that each of a model's lanes may keep; beyond, layers are computed twice. */
+export function keptBytes(lanes = 1): number {
+  return machineMemory().total / KEPT_SHARE / lanes;
 }
 
 /** Throws InputError where `bytes` are not free: what needs them, how many there are, and what to do. */

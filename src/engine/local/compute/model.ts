@@ -6,7 +6,6 @@ import type { Qwen25VlConfig } from '../../../models/qwen2-5-vl/config.ts';
 import { parameters } from '../../../models/qwen2-5-vl/parameters.ts';
 import type { ProcessorConfig } from '../../../models/qwen2-5-vl/processor.ts';
 import type { LogprobOptions, Logprobs, Sequence } from '../../types.ts';
-import { memory } from '../doctor/hardware.ts';
 import { onDevice } from '../on-device.ts';
 import {
   type Group,
@@ -22,7 +21,7 @@ import type { Caching } from './cache.ts';
 import { deviceCaching } from './device/cache.ts';
 import { devicePlace } from './device/place.ts';
 import { hostCaching } from './host-cache.ts';
-import { activationBytes, KEPT_SHARE } from './memory.ts';
+import { activationBytes, keptBytes } from './memory.ts';
 import { hostPlace, type Place } from './place.ts';
 import { type Feeds, float, gradientOf, int64, newSessions, run, type Sessions } from './sessions.ts';
 import {
@@ -90,10 +89,10 @@ export function newModel(
   const places = { base: basePlace, store: storePlace };
   const base = basePlace.store;
   const store = storePlace.store;
-  const stores = adapter ? [base, store] : [base];
+  const all = adapter ? [basePlace, storePlace] : [basePlace];
   const blueprint = {
     config,
-    shapes: new Map(stores.flatMap((of) => of.parameters.map((p) => [p.name, p.shape] as const))),
+    shapes: new Map(all.flatMap((place) => place.store.parameters.map((p) => [p.name, p.shape] as const))),
     trained: new Set(training ? store.parameters.map((p) => p.name) : []),
     adapters: new Map((adapter ?? []).map(({ weight, scale }) => [weight.replace(/\.weight$/, ''), scale])),
   };
@@ -107,9 +106,14 @@ export function newModel(
     store,
     places,
     caching: onDevice(provider) ? deviceCaching : hostCaching,
-    sessions: newSessions(blueprint, [basePlace.weights, storePlace.weights], provider, threads),
+    sessions: newSessions(
+      blueprint,
+      all.map((place) => place.weights),
+      provider,
+      threads,
+    ),
     tokenBudget,
-    keep: options.keep ?? memory().total / KEPT_SHARE,
+    keep: options.keep ?? keptBytes(),
   };
 }
 
@@ -240,27 +244,20 @@ function* microBatches(model: LocalModel, sequences: Sequence[]): Generator<Grou
     if (completion.length === 0) throw new Error('a sequence without completion tokens cannot be scored');
     requireTokens(model.config, completion);
     const row = promptRow(model.packer, prompt, completion.length);
-    const last = groups.at(-1);
-    const shared = last?.row.key === row.key && shareable(row);
-    const more = completion.length + (shared ? 0 : row.ids.length);
-    const widest = Math.max(longest, row.ids.length + completion.length);
-    const padded = (rows + 1) * widest;
-    if (
-      groups.length > 0 &&
-      (tokens + more > model.tokenBudget || padded > MOST_PADDING * model.tokenBudget)
-    ) {
+    const length = row.ids.length + completion.length;
+    const sharing = () => groups.at(-1)?.row.key === row.key && shareable(row);
+    const more = () => (sharing() ? completion.length : length);
+    const padded = (rows + 1) * Math.max(longest, length);
+    if (rows > 0 && (tokens + more() > model.tokenBudget || padded > MOST_PADDING * model.tokenBudget)) {
       yield groups;
-      groups = [{ row, completions: [completion] }];
-      tokens = row.ids.length + completion.length;
-      rows = 1;
-      longest = tokens;
-      continue;
+      groups = [];
+      tokens = rows = longest = 0;
     }
-    if (shared) last.completions.push(completion);
+    tokens += more();
+    if (sharing()) groups.at(-1)!.completions.push(completion);
     else groups.push({ row, completions: [completion] });
-    tokens += more;
     rows++;
-    longest = widest;
+    longest = Math.max(longest, length);
   }
   if (groups.length > 0) yield groups;
 }

@@ -5,16 +5,15 @@
 import { resolve } from 'node:path';
 import { InputError } from '../../../errors.ts';
 import { type AdapterConfig, adapterConfig } from '../../../models/lora/config.ts';
-import { initialLora, loraParameters } from '../../../models/lora/parameters.ts';
+import { initialLora, loraSize } from '../../../models/lora/parameters.ts';
 import { adaptedLayers, type LoraLayer } from '../../../models/lora/targets.ts';
 import type { Qwen25VlConfig } from '../../../models/qwen2-5-vl/config.ts';
 import { initialise } from '../../../models/qwen2-5-vl/initialise.ts';
 import { smallPictureProcessor } from '../../../models/qwen2-5-vl/processor.ts';
-import { KEPT_SHARE, type Learning, requireLoadable } from '../compute/memory.ts';
+import { keptBytes, type Learning, requireLoadable } from '../compute/memory.ts';
 import { type Computing, type LocalModel, newModel } from '../compute/model.ts';
 import { newTrainingState, view } from '../compute/store.ts';
 import { lanesOf } from '../deal.ts';
-import { memory } from '../doctor/hardware.ts';
 import { baseOf, isAdapterFolder, readAdapter, readAdapterLayers, writeAdapter } from './adapter.ts';
 import { readModelConfig, readWeights, writeConfig, writeModel } from './checkpoint.ts';
 
@@ -51,7 +50,7 @@ export async function openModel(
   const threads = Math.floor(computing.threads / lanes);
   const training = (size: number) => newTrainingState(size, lanes > 1);
   const baseDir = adapter && 'dir' in from ? resolve(from.dir) : null;
-  const lane = { ...computing, threads, keep: memory().total / KEPT_SHARE / lanes };
+  const lane = { ...computing, threads, keep: keptBytes(lanes) };
   const model = newModel(config, processor, { ...lane, adapter, baseDir, training });
   if ('dir' in from) await readWeights(from.dir, config, model.base);
   else
@@ -76,8 +75,7 @@ function layersOf(adapter: AdapterSource, config: Qwen25VlConfig): Promise<LoraL
 function learningOf(config: Qwen25VlConfig, adapter: LoraLayer[] | null, trainable: boolean): Learning {
   if (!trainable) return 'nothing';
   if (!adapter) return 'everything';
-  const matrices = loraParameters(adapter, config);
-  return { adapter: matrices.reduce((sum, { shape: [rows, columns] }) => sum + rows * columns, 0) };
+  return { adapter: loraSize(adapter, config) };
 }
 
 /** Writes a folder that `openModel` opens: all weights, or with adapters only these. The caller makes it atomic. Throws RunError. */
