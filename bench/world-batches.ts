@@ -12,6 +12,7 @@ import type { LessonKind, Recipe } from '../src/experiments/recipe.ts';
 import { writeStartModel } from '../src/experiments/start-model.ts';
 import { writeWorld } from '../src/experiments/world-files.ts';
 import { type Example, planOf } from '../src/train/sft.ts';
+import { judgeConfigOf } from '../src/trm/judge-config.ts';
 import { trmLessons } from '../src/trm/lessons.ts';
 import { judgePrompt } from '../src/trm/prompt.ts';
 import { SPECIAL } from '../src/worlds/seeing/index.ts';
@@ -72,8 +73,7 @@ export async function worldBatches(recipe: Recipe, dir: string): Promise<WorldBa
   }));
   const judgements = trmLessons(scored, {
     chat,
-    template: recipe.trm.template,
-    questionTemplate: template,
+    templates: judgeConfigOf(chat, template),
     batch: recipe.trm.batch,
     seed: 0,
   });
@@ -132,7 +132,7 @@ export async function writePlain(file: string, made: WorldBatches): Promise<void
   const question = async (record: LoadedRecord): Promise<PlainRow> =>
     plainRow({ prompt: await recordPrompt(chat, record, template), tokens: [], weights: [] });
   const judged = async (record: LoadedRecord): Promise<PlainRow> => {
-    const prompt = await judgePrompt(chat, recipe.trm.template, template, record, response);
+    const prompt = await judgePrompt(chat, judgeConfigOf(chat, template), record, response);
     if ('failure' in prompt) throw new Error(prompt.failure);
     return judgedRow(chat, { prompt: prompt.prompt, tokens: chat.tokenizer.encode('0.0'), weights: [1] });
   };

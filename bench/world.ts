@@ -23,6 +23,7 @@ import { outcomeReward } from '../src/rewards/outcome.ts';
 import { stepOptions } from '../src/train/optimizer.ts';
 import type { Example } from '../src/train/sft.ts';
 import { checkpointJudge } from '../src/trm/checkpoint-judge.ts';
+import { judgeConfigOf } from '../src/trm/judge-config.ts';
 import { trustGroup } from '../src/trust/group.ts';
 import { policyWeights } from '../src/trust/loss.ts';
 import { withFreshPictures } from './fresh.ts';
@@ -65,8 +66,7 @@ const frozen = withFreshPictures(await start(false));
 const judge = checkpointJudge({
   engine: frozen.engine,
   chat,
-  template: recipe.trm.template,
-  questionTemplate: recipe.data.template,
+  config: judgeConfigOf(chat, recipe.data.template),
 });
 const adamW = stepOptions(recipe.cold_start.optimizer, 1, 1000);
 

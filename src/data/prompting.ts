@@ -27,7 +27,7 @@ export function checkTemplate(template: string, key: string): void {
  * The question as text: `{problem}` and `{options}` (one a line) filled in. Where a record has no options, a line that
  * holds nothing but `{options}` goes away.
  */
-export function questionText(record: DataRecord, template: string): string {
+export function questionText(record: Pick<DataRecord, 'problem' | 'options'>, template: string): string {
   const options = record.options.join('\n');
   const shown = options === '' ? template.replace(/\n?^[ \t]*\{options\}[ \t]*$/gm, '') : template;
   return shown.replace(/\{(problem|options)\}/g, (_, name) =>
@@ -35,15 +35,19 @@ export function questionText(record: DataRecord, template: string): string {
   );
 }
 
-/** The question as a chat: the picture first, then the text. */
+/** The question as a chat. */
 export function questionMessages(record: LoadedRecord, template: string): ChatMessage[] {
-  const text = questionText(record, template);
-  if (record.picture === null) return [{ role: 'user', content: text }];
+  return pictureAndText(record.picture, questionText(record, template));
+}
+
+/** A user's turn: the picture, if there is one, then the text. */
+export function pictureAndText(picture: string | null, text: string): ChatMessage[] {
+  if (picture === null) return [{ role: 'user', content: text }];
   return [
     {
       role: 'user',
       content: [
-        { type: 'image', image: record.picture },
+        { type: 'image', image: picture },
         { type: 'text', text },
       ],
     },
@@ -51,7 +55,7 @@ export function questionMessages(record: LoadedRecord, template: string): ChatMe
 }
 
 /** The record's picture, or none. Throws InputError naming the record and the picture's file. */
-export async function recordPictures(record: LoadedRecord): Promise<Picture[]> {
+export async function recordPictures(record: Pick<LoadedRecord, 'picture' | 'source'>): Promise<Picture[]> {
   if (record.picture === null) return [];
   try {
     return [await readPicture(record.picture)];

@@ -58,7 +58,7 @@ async function openJsonl(file: string): Promise<Records> {
   const load = (bytes: Uint8Array, line: number): LoadedRecord | null => {
     const source = `${file}:${line}`;
     const text = decodeUtf8(bytes, source);
-    return text.trim() === '' ? null : loaded(parseJson(text, source), source, file);
+    return text.trim() === '' ? null : loadRecord(parseJson(text, source), source, file);
   };
   for await (const { line, offset, bytes } of readLines(file)) {
     const record = load(bytes, line);
@@ -91,12 +91,13 @@ async function openJson(file: string): Promise<Records> {
   const rows = parseJson(text, file);
   if (!Array.isArray(rows))
     throw new InputError(`${file}: must be an array of records; use .jsonl for one record a line`);
-  const records = rows.map((row, index) => loaded(row, `${file}: record ${index + 1}`, file));
+  const records = rows.map((row, index) => loadRecord(row, `${file}: record ${index + 1}`, file));
   records.forEach(checkPicture);
   return { length: records.length, source: file, get: async (i) => records[i] };
 }
 
-function loaded(value: unknown, source: string, file: string): LoadedRecord {
+/** One row of `file` as a record in use; whether its picture exists is not looked at. Throws InputError `SOURCE: key: …`. */
+export function loadRecord(value: unknown, source: string, file: string): LoadedRecord {
   const record = parseRecord(value, source);
   return { ...record, picture: record.path === null ? null : resolve(dirname(file), record.path), source };
 }

@@ -6,9 +6,10 @@ import { providerOf } from '../engine/local/provider.ts';
 import { InputError } from '../errors.ts';
 import { asksForThinking } from '../train/trust-grpo.ts';
 import { scoreTokens } from '../trm/checkpoint-judge.ts';
+import { openJudge } from '../trm/open-judge.ts';
 import { oracleJudge } from '../trm/oracle-judge.ts';
 import { type Policy, policyOf } from './adapters.ts';
-import { engineOf } from './context.ts';
+import { engineOf, judgeEngine } from './context.ts';
 import type { Recipe } from './recipe.ts';
 
 /** Throws InputError: a record file, picture, model, adapters or judge that cannot be used. */
@@ -29,10 +30,7 @@ export async function checkInputs(recipe: Recipe): Promise<void> {
     checkMemory(recipe, model, policy);
     await checkModel(recipe, model);
   }
-  if (typeof judge === 'object') {
-    await checkModel(recipe, judge.model);
-    scoreTokens(await loadChat(judge.model));
-  }
+  if (typeof judge === 'object') await (await openJudge(judge, judgeEngine(recipe))).dispose();
   const wanted = [recipe.variant, ...recipe.baselines].some(asksForThinking);
   const ofWorld = first === null || first.world !== undefined;
   // the TRM of this run starts from the policy and speaks its vocabulary

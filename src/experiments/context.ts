@@ -4,6 +4,7 @@ import { createLocalEngine } from '../engine/local/index.ts';
 import type { Engine } from '../engine/types.ts';
 import { Interrupted } from '../errors.ts';
 import type { Stage } from '../train/stage.ts';
+import type { JudgeEngine } from '../trm/open-judge.ts';
 import type { Recipe } from './recipe.ts';
 
 /** Where progress is shown. Stages are known by name; several may run at once. */
@@ -78,6 +79,15 @@ export const CHAINS = 2;
  */
 export type Trained = 'nothing' | 'everything' | 'by recipe';
 
+/** What judges named by their folder compute with. */
+export function judgeEngine({ engine }: Recipe): JudgeEngine {
+  return {
+    provider: engine.provider === 'auto' ? 'cpu' : engine.provider,
+    threads: engine.threads,
+    tokenBudget: engine.token_budget,
+  };
+}
+
 /** The engine a recipe asks for, with the model of a folder; a stage that runs alone gets the threads of all. */
 export async function engineOf(
   { recipe, seed }: Pick<SeedRun, 'recipe' | 'seed'>,
@@ -88,11 +98,10 @@ export async function engineOf(
   const { engine, lora } = recipe;
   const adapted = trained === 'by recipe' && lora !== null && !(await isAdapterFolder(dir));
   return createLocalEngine({
+    ...judgeEngine(recipe),
     source: { dir },
     adapter: adapted ? { ...lora, seed } : null,
     trainable: trained !== 'nothing',
-    provider: engine.provider === 'auto' ? 'cpu' : engine.provider,
     threads: engine.threads * (alone ? CHAINS : 1),
-    tokenBudget: engine.token_budget,
   });
 }

@@ -1,17 +1,17 @@
 /** The judge a recipe names, made when a variant needs it. */
 
-import { type Chat, loadChat } from '../data/chat.ts';
+import type { Chat } from '../data/chat.ts';
 import type { Records } from '../data/reader.ts';
 import { openRecords } from '../data/reader.ts';
-import { checkpointJudge } from '../trm/checkpoint-judge.ts';
 import type { Judge } from '../trm/judge.ts';
+import { openJudge } from '../trm/open-judge.ts';
 import { oracleJudge } from '../trm/oracle-judge.ts';
-import { engineOf, type SeedRun } from './context.ts';
+import { engineOf, judgeEngine, type SeedRun } from './context.ts';
 import { judgeOf, trainTrm } from './trm-stage.ts';
 import type { WorldFiles } from './world-files.ts';
 
-/** Makes a judge for one variant; dispose frees its engine. */
-export type JudgeMaker = (run: SeedRun) => Promise<{ judge: Judge; dispose: () => Promise<void> }>;
+/** Makes a judge for one variant. */
+export type JudgeMaker = (run: SeedRun) => Promise<Judge>;
 
 /**
  * Null where no judge is wanted, or where the recipe asks for one that these records cannot have: a TRM of this run is
@@ -26,8 +26,8 @@ export async function judgeMaker(
   const { recipe } = run;
   const { judge } = recipe;
   if (judge === 'none') return null;
-  if (judge === 'oracle') return async () => ({ judge: oracleJudge, dispose: async () => {} });
-  if (judge !== 'trm') return (link) => folderJudge(link, judge.model, judge.template);
+  if (judge === 'oracle') return async () => oracleJudge;
+  if (judge !== 'trm') return () => openJudge(judge, judgeEngine(recipe));
 
   const ofWorld = (await sources.train.get(0)).world !== undefined;
   if (!ofWorld) return null;
@@ -36,23 +36,6 @@ export async function judgeMaker(
     const questions = recipe.data.train === null && world ? await openRecords(world.trm) : sources.train;
     // one TRM for all variants that ask for it
     trained ??= trainTrm(link, base, sources.chat, questions);
-    const engine = await engineOf(link, await trained, 'nothing');
-    return { judge: judgeOf(link, engine, sources.chat), dispose: () => engine.dispose() };
+    return judgeOf(link, await engineOf(link, await trained, 'nothing'), sources.chat);
   };
-}
-
-async function folderJudge(run: SeedRun, dir: string, template: string): ReturnType<JudgeMaker> {
-  const engine = await engineOf(run, dir, 'nothing');
-  try {
-    const judge = checkpointJudge({
-      engine,
-      chat: await loadChat(dir),
-      template,
-      questionTemplate: run.recipe.data.template,
-    });
-    return { judge, dispose: () => engine.dispose() };
-  } catch (error) {
-    await engine.dispose();
-    throw error;
-  }
 }

@@ -7,7 +7,8 @@ import { parse, stringify } from 'yaml';
 import { z } from 'zod';
 import { checkTemplate } from '../data/prompting.ts';
 import { InputError } from '../errors.ts';
-import { checkJudgeTemplate, WORLD_JUDGE_TEMPLATE } from '../trm/prompt.ts';
+import { checkJudgeTemplate } from '../trm/prompt.ts';
+import { EndpointSettings, FolderSettings } from '../trm/settings.ts';
 import { scalings } from '../trust/advantage.ts';
 import { aggregations } from '../trust/loss.ts';
 import { type VariantName, variants } from '../trust/variants.ts';
@@ -68,6 +69,20 @@ const architecture = z
     vision_intermediate: whole.default(128),
   })
   .prefault({});
+
+/** One of a few words, or a judge's settings: of a server where they have a `url`, else of a folder. */
+const judge = z
+  .unknown()
+  .transform((value, context): 'trm' | 'oracle' | 'none' | EndpointSettings | FolderSettings => {
+    const named = z.enum(['trm', 'oracle', 'none'], {
+      error: 'must be trm, oracle, none, {model: DIR}, or {url: ADDRESS, model: NAME}',
+    });
+    const settings = typeof value === 'object' && value !== null;
+    const read = (settings ? ('url' in value ? EndpointSettings : FolderSettings) : named).safeParse(value);
+    if (read.success) return read.data;
+    context.issues.push(...(read.error.issues as typeof context.issues));
+    return z.NEVER;
+  });
 
 /** The linear layers of the language model, by transformers' names for modules. */
 export const LANGUAGE_MODEL = '.*\\.language_model\\..*_proj';
@@ -155,18 +170,8 @@ export const Recipe = z.strictObject({
       }),
     })
     .prefault({}),
-  /** Who gives thinking rewards: a TRM trained in this run, the world's oracle, a TRM's folder, or nobody. */
-  judge: z
-    .union(
-      [
-        z.enum(['trm', 'oracle', 'none']),
-        z.strictObject({ model: z.string(), template: z.string().default(WORLD_JUDGE_TEMPLATE) }),
-      ],
-      {
-        error: 'must be trm, oracle, none, or {model: DIR}',
-      },
-    )
-    .default('trm'),
+  /** Who gives thinking rewards: a TRM trained in this run, the world's oracle, nobody, a TRM's folder, or a server. */
+  judge: judge.default('trm'),
   trm: z
     .strictObject({
       /** Responses a question, sampled from the policy at its start. */
@@ -177,7 +182,8 @@ export const Recipe = z.strictObject({
       steps: whole.default(300),
       batch: whole.default(32),
       save_every: whole.default(150),
-      template: z.string().default(WORLD_JUDGE_TEMPLATE),
+      /** The judge's prompt; null: as its vocabulary asks for. */
+      template: z.string().nullable().default(null),
       optimizer: optimizer({
         learning_rate: 1e-3,
         warmup: 20,
@@ -279,9 +285,12 @@ export function checkRecipe(value: unknown, source: string): Recipe {
   if (!result.success) throw new InputError(`${source}: ${complaint(result.error.issues[0])}`);
   const recipe = result.data;
   checkTemplate(recipe.data.template, `${source}: data.template`);
-  checkJudgeTemplate(recipe.trm.template, `${source}: trm.template`);
-  if (typeof recipe.judge === 'object')
-    checkJudgeTemplate(recipe.judge.template, `${source}: judge.template`);
+  const templates = {
+    'trm.template': recipe.trm.template,
+    'judge.template': typeof recipe.judge === 'object' ? recipe.judge.template : null,
+  };
+  for (const [key, template] of Object.entries(templates))
+    if (template !== null) checkJudgeTemplate(template, `${source}: ${key}`);
   const { hidden, heads, kv_heads, vision_hidden, vision_heads } = recipe.architecture;
   const fits =
     hidden % heads === 0 &&

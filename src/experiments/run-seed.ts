@@ -142,7 +142,7 @@ async function trainVariant(
       const settings = { ...rl, variant };
       await trustGrpo({
         policy,
-        judge: judge?.judge ?? null,
+        judge,
         records: train,
         chat,
         template: recipe.data.template,

@@ -14,10 +14,13 @@ import { trainSft } from '../train/sft.ts';
 import { finishedCheckpoint, stepsDone } from '../train/stage.ts';
 import { checkpointJudge, scoreTokens } from '../trm/checkpoint-judge.ts';
 import { collect, type ScoredResponse } from '../trm/collect.ts';
+import type { Judge } from '../trm/judge.ts';
+import { type JudgeConfig, judgeConfigOf } from '../trm/judge-config.ts';
 import { trmLessons } from '../trm/lessons.ts';
 import { oracleJudge } from '../trm/oracle-judge.ts';
 import { type Reliability, reliability } from '../trm/reliability.ts';
 import { engineOf, type SeedRun, stageOf, type Trained } from './context.ts';
+import type { Recipe } from './recipe.ts';
 
 const dirOf = (run: SeedRun) => join(run.dir, 'trm');
 const files = (run: SeedRun) => ({
@@ -29,7 +32,7 @@ const files = (run: SeedRun) => ({
 /** Trains the TRM unless that has been done; returns its folder. `base`: the policy it starts from and will judge. */
 export async function trainTrm(run: SeedRun, base: string, chat: Chat, questions: Records): Promise<string> {
   const { recipe, seed, context } = run;
-  const { steps, batch, template, optimizer, save_every } = recipe.trm;
+  const { steps, batch, optimizer, save_every } = recipe.trm;
   const done = await finishedCheckpoint(dirOf(run), steps);
   if (done && existsSync(files(run).reliability)) return done;
 
@@ -41,8 +44,7 @@ export async function trainTrm(run: SeedRun, base: string, chat: Chat, questions
   const stage = stageOf(run, 'trm', dirOf(run), steps, save_every, 1, base);
   try {
     if (!done) {
-      const questionTemplate = recipe.data.template;
-      const lessons = trmLessons(rows, { chat, template, questionTemplate, batch, seed });
+      const lessons = trmLessons(rows, { chat, templates: trmConfig(recipe, chat), batch, seed });
       context.reporter.start(stage.label, steps, await stepsDone(dirOf(run)));
       await trainSft({
         engine,
@@ -118,13 +120,14 @@ export async function measureOnPolicy(run: SeedRun, policyDir: string, chat: Cha
 }
 
 /** The run's TRM on an engine, as a judge. */
-export function judgeOf({ recipe }: SeedRun, engine: Engine, chat: Chat) {
-  return checkpointJudge({
-    engine,
-    chat,
-    template: recipe.trm.template,
-    questionTemplate: recipe.data.template,
-  });
+export function judgeOf({ recipe }: SeedRun, engine: Engine, chat: Chat): Judge {
+  return checkpointJudge({ engine, chat, config: trmConfig(recipe, chat) });
+}
+
+/** How a TRM of this recipe is asked. */
+function trmConfig({ trm, data }: Recipe, chat: Chat): JudgeConfig {
+  const usual = judgeConfigOf(chat, data.template);
+  return { ...usual, template: trm.template ?? usual.template, reads: 'expected' };
 }
 
 async function collectLessons(run: SeedRun, base: string, chat: Chat, questions: Records): Promise<void> {

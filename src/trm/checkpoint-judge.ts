@@ -1,5 +1,6 @@
 /**
- * A Thinking Reward Model on an engine as a judge. Its score is the expected value over the eleven score tokens,
+ * A Thinking Reward Model on an engine as a judge. Its score is what it writes, or the expected value over the eleven
+ * scores,
  *
  *     score = Σ p(s)·s / Σ p(s),   s in {0.0, 0.1, …, 1.0},
  *
@@ -8,41 +9,86 @@
  */
 import type { Chat } from '../data/chat.ts';
 import { recordPictures } from '../data/prompting.ts';
-import type { LoadedRecord } from '../data/reader.ts';
 import type { Engine, Picture, Prompt, Sequence } from '../engine/types.ts';
 import { InputError } from '../errors.ts';
-import type { Judge, JudgedResponse, JudgeScore } from './judge.ts';
+import { failed, type Judge, type JudgedQuestion, type JudgedResponse, type JudgeScore } from './judge.ts';
+import type { JudgeConfig } from './judge-config.ts';
+import { parseScore } from './parse-score.ts';
 import { judgePrompt, SCORES } from './prompt.ts';
 
 export interface CheckpointJudgeOptions {
+  /** Disposed of with the judge. */
   engine: Engine;
   chat: Chat;
-  /** The judge's prompt, with {problem} and {response}. */
-  template: string;
-  /** How the question itself is written (as for the policy). */
-  questionTemplate: string;
+  /** How it is asked; `steps` is the caller's business. */
+  config: JudgeConfig;
+  /** Longest reply where it writes, tokens; by default as `replyTokens` says. */
+  maxTokens?: number | null;
 }
 
-/** Throws InputError where two scores are the same tokens in the model's vocabulary. */
-export function checkpointJudge({ engine, chat, template, questionTemplate }: CheckpointJudgeOptions): Judge {
-  const tokens = scoreTokens(chat);
+/** Longest reply of a judge, tokens. */
+export function replyTokens(thinks: boolean): number {
+  return thinks ? 4096 : 16;
+}
+
+/** Responses scored at once: their pictures are in memory together. */
+const CHUNK = 256;
+
+/** Throws InputError where expected scores are asked for and two scores are the same tokens in the vocabulary. */
+export function checkpointJudge(options: CheckpointJudgeOptions): Judge {
+  const { engine, chat, config } = options;
+  const expected = config.reads === 'expected';
+  const tokens = expected ? scoreTokens(chat) : [];
+  const scoresOf = (prompts: Prompt[]) =>
+    expected ? expectedScores(engine, prompts, tokens) : writtenScores(prompts, options);
+
+  const scoreChunk = async (responses: JudgedResponse[]): Promise<JudgeScore[]> => {
+    const read = readOnce();
+    const prompts = await Promise.all(
+      responses.map(({ record, response }) => judgePrompt(chat, config, record, response, read)),
+    );
+    const scores = await scoresOf(prompts.flatMap((p) => ('prompt' in p ? [p.prompt] : [])));
+    let next = 0;
+    return prompts.map((p) => ('failure' in p ? failed(p.failure) : scores[next++]));
+  };
+
   return {
     name: 'checkpoint',
-    async score(responses: JudgedResponse[]): Promise<JudgeScore[]> {
-      const read = readOnce();
-      const prompts = await Promise.all(
-        responses.map(({ record, response }) =>
-          judgePrompt(chat, template, questionTemplate, record, response, read),
-        ),
-      );
-      const readable = prompts.flatMap((p) => ('prompt' in p ? [p.prompt] : []));
-      const logprobs = await scoreLogprobs(engine, readable, tokens);
-      let next = 0;
-      return prompts.map((p) =>
-        'failure' in p ? { score: null, failure: p.failure } : expectedScore(logprobs[next++]),
-      );
+    takes: 'together',
+    async score(responses, deadline) {
+      const scores: JudgeScore[] = [];
+      while (scores.length < responses.length) {
+        const chunk = responses.slice(scores.length, scores.length + CHUNK);
+        const late = deadline?.aborted;
+        scores.push(...(late ? chunk.map(() => failed(String(deadline.reason))) : await scoreChunk(chunk)));
+      }
+      return scores;
     },
+    dispose: () => engine.dispose(),
   };
+}
+
+async function expectedScores(
+  engine: Engine,
+  prompts: Prompt[],
+  tokens: readonly number[][],
+): Promise<JudgeScore[]> {
+  return (await scoreLogprobs(engine, prompts, tokens)).map(expectedScore);
+}
+
+/** Greedy. */
+async function writtenScores(
+  prompts: Prompt[],
+  { engine, chat, config: { thinks }, ...options }: CheckpointJudgeOptions,
+): Promise<JudgeScore[]> {
+  if (prompts.length === 0) return [];
+  const maxTokens = options.maxTokens ?? replyTokens(thinks);
+  const { stop } = chat.tokenizer;
+  const replies = await engine.sample(prompts, { samples: 1, maxTokens, temperature: 0, seed: 0, stop });
+  return replies.map(([{ tokens, finish }]) => {
+    if (finish === 'length') return failed(`the judge did not end within ${maxTokens} tokens`);
+    return parseScore(chat.tokenizer.decode(tokens.slice(0, -1)), { thinks });
+  });
 }
 
 /** Scores whose tokens are alike but for the last: one pass reads them all. */
@@ -89,7 +135,7 @@ export async function scoreLogprobs(
 }
 
 /** Reads a record's pictures once, however many responses to it are judged. */
-function readOnce(): (record: LoadedRecord) => Promise<Picture[]> {
+function readOnce(): (record: JudgedQuestion) => Promise<Picture[]> {
   const known = new Map<string, Promise<Picture[]>>();
   return (record) => {
     if (record.picture === null) return Promise.resolve([]);
@@ -108,13 +154,10 @@ export function expectedScore(logprobs: readonly number[]): JudgeScore {
   const mass = logprobs.map((lp) => Math.exp(lp - top));
   const total = mass.reduce((a, b) => a + b, 0);
   const score = mass.reduce((sum, p, i) => sum + p * Number(SCORES[i]), 0) / total;
-  if (!Number.isFinite(score)) return { score: null, failure: 'the model gave no finite probabilities' };
+  if (!Number.isFinite(score)) return failed('the model gave no finite probabilities');
   const given = total * Math.exp(top);
   return given < MIN_MASS
-    ? {
-        score: null,
-        failure: `the model gave only ${(100 * given).toFixed(1)} % to the scores; it was not taught to judge`,
-      }
+    ? failed(`the model gave only ${(100 * given).toFixed(1)} % to the scores; it was not taught to judge`)
     : { score, failure: null };
 }
 

@@ -7,21 +7,17 @@ import type { Chat } from '../data/chat.ts';
 import { keyed } from '../worlds/random.ts';
 import { scoreTokens } from './checkpoint-judge.ts';
 import type { ScoredResponse } from './collect.ts';
-import { judgePrompt, nearestScore, SCORES } from './prompt.ts';
+import { type JudgeTemplates, judgePrompt, nearestScore, SCORES } from './prompt.ts';
 
 export interface LessonOptions {
   chat: Chat;
-  template: string;
-  questionTemplate: string;
+  templates: JudgeTemplates;
   batch: number;
   seed: number;
 }
 
 /** Batch k of the TRM's training. Throws InputError where scores cannot be told apart. */
-export function trmLessons(
-  rows: readonly ScoredResponse[],
-  { chat, template, questionTemplate, batch, seed }: LessonOptions,
-) {
+export function trmLessons(rows: readonly ScoredResponse[], { chat, templates, batch, seed }: LessonOptions) {
   const tokens = scoreTokens(chat);
   const labels = rows.map((row) => SCORES.indexOf(nearestScore(row.score)));
   const counts = SCORES.map((_, label) => labels.filter((l) => l === label).length);
@@ -37,7 +33,7 @@ export function trmLessons(
     const drawn = Array.from({ length: batch }, () => firstAtLeast(cumulative, random.uniform() * total));
     return Promise.all(
       drawn.map(async (i) => {
-        const made = await judgePrompt(chat, template, questionTemplate, rows[i].record, rows[i].response);
+        const made = await judgePrompt(chat, templates, rows[i].record, rows[i].response);
         if ('failure' in made) throw new Error(`${rows[i].record.source}: ${made.failure}`);
         return { prompt: made.prompt, tokens: tokens[labels[i]], weights: tokens[labels[i]].map(() => 1) };
       }),

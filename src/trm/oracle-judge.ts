@@ -1,16 +1,19 @@
 /** The oracle of a synthetic world as a judge, and as what measures are taken with. */
-import type { LoadedRecord } from '../data/reader.ts';
 import { InputError } from '../errors.ts';
 import { type Judgement, oracle, parseWorld } from '../worlds/seeing/index.ts';
-import type { Judge } from './judge.ts';
+import type { Judge, JudgedQuestion } from './judge.ts';
 
 /** Judges a response to a world's question; null where the record is of no world. */
-export function oracleVerdict(record: LoadedRecord, response: string): Judgement | null {
+export function oracleVerdict(
+  record: Pick<JudgedQuestion, 'world' | 'source'>,
+  response: string,
+): Judgement | null {
   return record.world === undefined ? null : oracle(parseWorld(record, record.source), response);
 }
 
 export const oracleJudge: Judge = {
   name: 'oracle',
+  takes: 'singly',
   async score(responses) {
     return responses.map(({ record, response }) => {
       const verdict = oracleVerdict(record, response);
@@ -22,4 +25,5 @@ export const oracleJudge: Judge = {
       return { score: verdict.score, failure: null };
     });
   },
+  async dispose() {},
 };

@@ -1,15 +1,21 @@
 /**
  * What a Thinking Reward Model reads: the question's picture and a text with the question and the whole response.
- * `{problem}` and `{response}` are filled in; the judge never sees the solution.
+ * `{problem}` and `{response}` are filled in and nothing else is touched; the judge never sees the solution.
  */
+import { readFileSync } from 'node:fs';
 import { type Chat, chatPrompt, picturePlaceholder } from '../data/chat.ts';
-import { questionText, recordPictures } from '../data/prompting.ts';
-import type { LoadedRecord } from '../data/reader.ts';
+import { pictureAndText, questionText, recordPictures } from '../data/prompting.ts';
 import type { Picture, Prompt } from '../engine/types.ts';
 import { InputError } from '../errors.ts';
+import type { JudgedQuestion } from './judge.ts';
 
 /** For models of the world's vocabulary: the turn that is judged, then the token that asks for a score. */
 export const WORLD_JUDGE_TEMPLATE = '{problem}<|im_start|>{response}<|im_end|><judge>';
+
+/** For everybody else: prompts/thinking-rubric.txt, our wording of the five dimensions of the paper (section 3.2). */
+export function thinkingRubric(): string {
+  return readFileSync(new URL('../../prompts/thinking-rubric.txt', import.meta.url), 'utf8').trimEnd();
+}
 
 /** Throws InputError `KEY: …` for a template that leaves out what is to be judged. */
 export function checkJudgeTemplate(template: string, key: string): void {
@@ -25,31 +31,35 @@ export function nearestScore(score: number): string {
   return SCORES[Math.round(10 * score)];
 }
 
-/** Whether a judge can be shown a response: a picture placeholder in it would ask for a picture that is not there. */
+/** What is filled in where: the judge's prompt with {problem} and {response}, the question with {problem} and {options}. */
+export interface JudgeTemplates {
+  template: string;
+  question_template: string;
+}
+
+/** The text of a judge's prompt. */
+export function judgeText(templates: JudgeTemplates, record: JudgedQuestion, response: string): string {
+  const problem = questionText(record, templates.question_template);
+  const parts: Record<string, string> = { problem, response };
+  return templates.template.replace(/\{(problem|response)\}/g, (_, name: string) => parts[name]);
+}
+
+/** Whether a model can be shown a response: a picture placeholder in it would ask for a picture that is not there. */
 export function canBeJudged(response: string): boolean {
   return !response.includes(picturePlaceholder);
 }
 
-/** A judge's prompt, or why there can be none. */
+/** The prompt of a judge on an engine, or why there can be none. */
 export async function judgePrompt(
   chat: Chat,
-  template: string,
-  questionTemplate: string,
-  record: LoadedRecord,
+  templates: JudgeTemplates,
+  record: JudgedQuestion,
   response: string,
-  read: (record: LoadedRecord) => Promise<Picture[]> = recordPictures,
+  read: (record: JudgedQuestion) => Promise<Picture[]> = recordPictures,
 ): Promise<{ prompt: Prompt } | { failure: string }> {
   if (!canBeJudged(response)) return { failure: 'the response holds a picture placeholder' };
-  const parts: Record<string, string> = { problem: questionText(record, questionTemplate), response };
-  const text = template.replace(/\{(problem|response)\}/g, (_, name: string) => parts[name]);
+  const text = judgeText(templates, record, response);
   const pictures = await read(record);
-  const content =
-    record.picture === null
-      ? text
-      : [
-          { type: 'image' as const, image: record.picture },
-          { type: 'text' as const, text },
-        ];
-  const prompt = chatPrompt(chat, [{ role: 'user', content }], pictures, record.source);
+  const prompt = chatPrompt(chat, pictureAndText(record.picture, text), pictures, record.source);
   return { prompt: { ...prompt, source: `${record.source}: a judge's prompt` } };
 }

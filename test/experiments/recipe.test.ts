@@ -130,7 +130,11 @@ describe('a wrong recipe is one line that names the file or flag and the key', (
     ['one beta', 'rl: { optimizer: { betas: [0.9] } }', /: rl\.optimizer\.betas: /],
     ['no seed', 'seeds: []', /: seeds: needs at least one seed$/],
     ['a seed twice', 'seeds: [1, 2, 1]', /: seeds: names a seed twice$/],
-    ['a judge nobody knows', 'judge: jury', /: judge: must be trm, oracle, none, or \{model: DIR\}$/],
+    [
+      'a judge nobody knows',
+      'judge: jury',
+      /: judge: must be trm, oracle, none, \{model: DIR\}, or \{url: ADDRESS, model: NAME\}$/,
+    ],
     [
       'a judge without a prompt',
       'judge: { model: x, template: hi }',

@@ -80,6 +80,8 @@ function judgeBy(rule: (asked: JudgedResponse, i: number) => number | null) {
   const asked: JudgedResponse[] = [];
   const judge: Judge = {
     name: 'by hand',
+    takes: 'singly',
+    dispose: async () => {},
     score: async (responses) => {
       asked.push(...responses);
       return responses.map((response, i) => {
@@ -128,7 +130,9 @@ describe('a step of Trust-GRPO', () => {
     expect(byQuestion[questions[2]].map((r) => [r.format_ok, r.outcome, r.thinking, r.failure])).toEqual(
       Array(3).fill([false, 0, 0, null]),
     );
-    expect(asked.map(({ record }) => record.problem_id).sort()).toEqual([0, 0, 0, 1, 1, 1]);
+    expect(asked.map(({ record }) => record.problem).sort()).toEqual(
+      [...Array(3).fill(questions[0]), ...Array(3).fill(questions[1])].sort(),
+    );
     // only the question and the response reach the judge, and the response is whole
     expect(asked.every(({ response }) => /^<think>.*<\/answer>$/.test(response))).toBe(true);
   });

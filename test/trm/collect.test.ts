@@ -50,6 +50,8 @@ const options = (annotator: Judge) => ({
 });
 const annotator: Judge = {
   name: 'by hand',
+  takes: 'singly',
+  dispose: async () => {},
   score: async (responses) => responses.map(() => ({ score: 0.25, failure: null })),
 };
 
@@ -65,6 +67,8 @@ describe('collecting responses', () => {
   it('leaves out what the annotator could not score', async () => {
     const failing: Judge = {
       name: 'by hand',
+      takes: 'singly',
+      dispose: async () => {},
       score: async (responses) =>
         responses.map((_, i) => (i % 2 ? { score: null, failure: 'gone' } : { score: 1, failure: null })),
     };

@@ -15,6 +15,7 @@ import {
   scoreTokens,
 } from '../../src/trm/checkpoint-judge.ts';
 import type { ScoredResponse } from '../../src/trm/collect.ts';
+import { judgeConfigOf } from '../../src/trm/judge-config.ts';
 import { trmLessons } from '../../src/trm/lessons.ts';
 import {
   checkJudgeTemplate,
@@ -36,10 +37,10 @@ beforeAll(async () => {
 });
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
+const templates = { template: WORLD_JUDGE_TEMPLATE, question_template: '{problem}' };
 const options = () => ({
   chat,
-  template: WORLD_JUDGE_TEMPLATE,
-  questionTemplate: '{problem}',
+  templates,
   batch: 50,
   seed: 3,
 });
@@ -143,8 +144,7 @@ describe('scores', () => {
       };
       const made = await judgePrompt(
         other,
-        template,
-        '{problem}',
+        { template, question_template: '{problem}' },
         record,
         '<think>two</think><answer>2</answer>',
       );
@@ -159,7 +159,8 @@ describe('scores', () => {
         );
       });
       // random weights: no judge
-      const judge = checkpointJudge({ engine, chat: other, template, questionTemplate: '{problem}' });
+      const config = { ...judgeConfigOf(other, '{problem}'), template, reads: 'expected' as const };
+      const judge = checkpointJudge({ engine, chat: other, config });
       const [judged] = await judge.score([{ record, response: '<think>two</think><answer>2</answer>' }]);
       expect(judged.score).toBeNull();
       expect(judged.failure).toMatch(/it was not taught to judge$/);
@@ -237,7 +238,7 @@ describe('a checkpoint as a judge', () => {
         );
         await engine.step(adam);
       }
-      const judge = checkpointJudge({ engine, ...options() });
+      const judge = checkpointJudge({ engine, chat, config: judgeConfigOf(chat, '{problem}') });
       const rows = ['so 1', 'a1 red circle so 1', '<|image_pad|>'].map((think, i) => ({
         record: textRecord(i, 'how many ?'),
         response: `<think> ${think} </think> <answer> 1 </answer>`,

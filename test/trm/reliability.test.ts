@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { LoadedRecord } from '../../src/data/reader.ts';
+import type { Judge } from '../../src/trm/judge.ts';
 import { auc, reliability, spearman } from '../../src/trm/reliability.ts';
 
 describe('Spearman’s rank correlation', () => {
@@ -104,8 +105,10 @@ describe('reliability of a judge', () => {
     response: `<think>so</think><answer>${answer}</answer>`,
     score,
   }));
-  const judge = {
+  const judge: Judge = {
     name: 'by hand',
+    takes: 'singly',
+    dispose: async () => {},
     score: async () => rows.map(([, score]) => ({ score, failure: score === null ? 'no reply' : null })),
   };
 
@@ -123,7 +126,7 @@ describe('reliability of a judge', () => {
   });
 
   it('has no correlation to give where the judge scored nothing', async () => {
-    const silent = { name: 'silent', score: async () => rows.map(() => ({ score: null, failure: 'gone' })) };
+    const silent: Judge = { ...judge, score: async () => rows.map(() => ({ score: null, failure: 'gone' })) };
     expect(await reliability(silent, scored)).toEqual({
       n: 0,
       spearman: null,

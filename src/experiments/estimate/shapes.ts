@@ -4,6 +4,7 @@ import type { Chat } from '../../data/chat.ts';
 import { recordCompletion, recordPrompt } from '../../data/prompting.ts';
 import { openRecords, type Records } from '../../data/reader.ts';
 import type { Prompt, Sequence } from '../../engine/types.ts';
+import { judgeConfigOf } from '../../trm/judge-config.ts';
 import { judgePrompt } from '../../trm/prompt.ts';
 import type { LessonKind, Recipe } from '../recipe.ts';
 import { type WorldFiles, writeWorld } from '../world-files.ts';
@@ -60,12 +61,14 @@ export async function shapesOf(recipe: Recipe, chat: Chat, world: WorldFiles | n
       : Array<number>(limit).fill(filler);
     return { prompt: asked[i], completion };
   });
-  const judgeTemplate = typeof recipe.judge === 'object' ? recipe.judge.template : recipe.trm.template;
+  const named = typeof recipe.judge === 'object' ? recipe.judge.template : recipe.trm.template;
+  const usual = judgeConfigOf(chat, template);
+  const templates = { ...usual, template: named ?? usual.template };
   const judging = performance.now();
   const judged = await Promise.all(
     questions.map((record, i) => {
       const response = chat.tokenizer.decode(responses[i].completion.slice(0, -1));
-      return judgePrompt(chat, judgeTemplate, template, record, response);
+      return judgePrompt(chat, templates, record, response);
     }),
   );
   const judgedSeconds = (performance.now() - judging) / 1000 / questions.length;

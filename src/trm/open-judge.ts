@@ -1,0 +1,46 @@
+/** A judge made from its settings. */
+import { loadChat } from '../data/chat.ts';
+import { createLocalEngine } from '../engine/local/index.ts';
+import { checkpointJudge } from './checkpoint-judge.ts';
+import type { Judge } from './judge.ts';
+import { readJudgeConfig } from './judge-config.ts';
+import { oracleJudge } from './oracle-judge.ts';
+import { checkJudgeTemplate } from './prompt.ts';
+import type { FolderSettings, JudgeSettings } from './settings.ts';
+
+/** What a judge on this machine computes with. */
+export interface JudgeEngine {
+  provider: 'cpu' | 'webgpu' | 'cuda';
+  threads: number;
+  tokenBudget: number;
+}
+
+/** Throws InputError: a folder, template or vocabulary that cannot be used. */
+export async function openJudge(settings: JudgeSettings, engine: JudgeEngine): Promise<Judge> {
+  if (settings === 'oracle') return oracleJudge;
+  return folderJudge(settings, engine);
+}
+
+async function folderJudge(settings: FolderSettings, computing: JudgeEngine): Promise<Judge> {
+  const { model: dir } = settings;
+  const chat = await loadChat(dir);
+  const own = await readJudgeConfig(dir, chat);
+  const template = settings.template ?? own.template;
+  checkJudgeTemplate(
+    template,
+    settings.template === null ? `${dir}: judge.json: template` : 'judge.template',
+  );
+  const engine = await createLocalEngine({ source: { dir }, adapter: null, trainable: false, ...computing });
+  try {
+    const config = {
+      ...own,
+      template,
+      reads: settings.reads ?? own.reads,
+      thinks: settings.thinks ?? own.thinks,
+    };
+    return checkpointJudge({ engine, chat, config, maxTokens: settings.max_tokens });
+  } catch (error) {
+    await engine.dispose();
+    throw error;
+  }
+}

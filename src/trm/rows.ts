@@ -1,0 +1,77 @@
+/**
+ * The rows of the TRM's data, one response each, as they grow from stage to stage (docs/trm.md has the table): a record
+ * with a response, what is known of the response, then its score.
+ */
+import { dirname, relative } from 'node:path';
+import { z } from 'zod';
+import { type LoadedRecord, loadRecord } from '../data/reader.ts';
+import type { DataRecord } from '../data/record.ts';
+import { parseWith } from '../data/validate.ts';
+
+/** One step of a response and how right it is, 0…1. */
+export interface ScoredStep {
+  text: string;
+  score: number;
+}
+
+/** What `collect` knows of a response. */
+export interface Collected {
+  response: string;
+  /** `length`: cut off by the token limit. */
+  finish: 'stop' | 'length';
+  format_ok: boolean;
+  /** Ro */
+  outcome: number;
+  /** Exact match of the answer. */
+  right: boolean;
+  /** Who wrote it. */
+  policy: string;
+}
+
+/** What `annotate` adds. */
+export interface Annotated extends Collected {
+  score: number | null;
+  failure: string | null;
+  annotator: string;
+  /** Where single steps were scored. */
+  steps?: ScoredStep[];
+}
+
+export const collectedSchema = z.object({
+  response: z.string(),
+  finish: z.enum(['stop', 'length']),
+  format_ok: z.boolean(),
+  outcome: z.number(),
+  right: z.boolean(),
+  policy: z.string(),
+});
+
+const score = z.number().min(0).max(1);
+export const annotatedSchema = collectedSchema.extend({
+  score: score.nullable(),
+  failure: z.string().nullable(),
+  annotator: z.string(),
+  steps: z.array(z.object({ text: z.string(), score })).optional(),
+});
+
+/** A row in use: its record with the picture's whole path and where it stands, and what is known of the response. */
+export interface Row<T> {
+  record: LoadedRecord;
+  facts: T;
+}
+
+/** Reads a row of `file`. Throws InputError `SOURCE: key: …`. */
+export function parseRow<T extends Collected>(
+  schema: z.ZodType<T>,
+  value: unknown,
+  source: string,
+  file: string,
+): Row<T> {
+  return { record: loadRecord(value, source, file), facts: parseWith(schema, value, source) };
+}
+
+/** A row as it is written to `file`: the picture's path relative to that file. */
+export function rowOf<T extends Collected>({ record, facts }: Row<T>, file: string): DataRecord & T {
+  const { picture, source: _, response: _response, score: _score, ...rest } = record;
+  return { ...rest, path: picture === null ? '' : relative(dirname(file), picture), ...facts };
+}
