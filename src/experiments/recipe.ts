@@ -7,6 +7,7 @@ import { parse, stringify } from 'yaml';
 import { z } from 'zod';
 import { checkTemplate } from '../data/prompting.ts';
 import { InputError } from '../errors.ts';
+import { LANGUAGE_MODEL } from '../models/lora/config.ts';
 import { ORDERS } from '../trm/lessons.ts';
 import { checkJudgeTemplate } from '../trm/prompt.ts';
 import { EndpointSettings, FolderSettings } from '../trm/settings.ts';
@@ -98,9 +99,6 @@ const refresh = z.strictObject({
     weight_decay: 0.01,
   }),
 });
-
-/** The linear layers of the language model, by transformers' names for modules. */
-export const LANGUAGE_MODEL = '.*\\.language_model\\..*_proj';
 
 /** Low-rank adapters (Hu et al. 2021, arXiv 2106.09685), as PEFT's LoraConfig has them. */
 const lora = z.strictObject({
