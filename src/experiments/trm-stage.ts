@@ -6,19 +6,21 @@ import type { Chat } from '../data/chat.ts';
 import { exportModel } from '../data/export-model.ts';
 import { readJsonlValues, writeJsonl } from '../data/jsonl.ts';
 import { type LoadedRecord, openRecords, type Records } from '../data/reader.ts';
+import type { Reliability } from '../data/run-folder.ts';
 import { isAdapterFolder } from '../engine/local/files/adapter.ts';
 import type { Engine } from '../engine/types.ts';
 import { RunError } from '../errors.ts';
 import { MAX_SHARD_BYTES } from '../models/checkpoint-index.ts';
+import { trmFolder } from '../train/refresh.ts';
 import { trainSft } from '../train/sft.ts';
 import { finishedCheckpoint, stepsDone } from '../train/stage.ts';
 import { checkpointJudge, scoreTokens } from '../trm/checkpoint-judge.ts';
 import { collect, type ScoredResponse } from '../trm/collect.ts';
 import type { Judge } from '../trm/judge.ts';
 import { type JudgeConfig, judgeConfigOf } from '../trm/judge-config.ts';
-import { trmLessons } from '../trm/lessons.ts';
+import { lessonRows, trmLessons } from '../trm/lessons.ts';
 import { oracleJudge } from '../trm/oracle-judge.ts';
-import { type Reliability, reliability } from '../trm/reliability.ts';
+import { reliability } from '../trm/reliability.ts';
 import { engineOf, type SeedRun, stageOf, type Trained } from './context.ts';
 import type { Recipe } from './recipe.ts';
 
@@ -32,7 +34,7 @@ const files = (run: SeedRun) => ({
 /** Trains the TRM unless that has been done; returns its folder. `base`: the policy it starts from and will judge. */
 export async function trainTrm(run: SeedRun, base: string, chat: Chat, questions: Records): Promise<string> {
   const { recipe, seed, context } = run;
-  const { steps, batch, optimizer, save_every } = recipe.trm;
+  const { steps, batch, order, optimizer, save_every } = recipe.trm;
   const done = await finishedCheckpoint(dirOf(run), steps);
   if (done && existsSync(files(run).reliability)) return done;
 
@@ -44,7 +46,8 @@ export async function trainTrm(run: SeedRun, base: string, chat: Chat, questions
   const stage = stageOf(run, 'trm', dirOf(run), steps, save_every, 1, base);
   try {
     if (!done) {
-      const lessons = trmLessons(rows, { chat, templates: trmConfig(recipe, chat), batch, seed });
+      const templates = trmConfig(recipe, chat);
+      const lessons = trmLessons(lessonRows(rows), { chat, templates, batch, seed, order });
       context.reporter.start(stage.label, steps, await stepsDone(dirOf(run)));
       await trainSft({
         engine,
@@ -89,7 +92,7 @@ async function wholeStart(run: SeedRun, base: string): Promise<string> {
   return out;
 }
 
-/** The TRM's reliability on the policy that it has trained, beside that on the one it was trained from. */
+/** The reliability, on the policy that it has trained, of the TRM as it was in the end; beside that on the start. */
 export async function measureOnPolicy(run: SeedRun, policyDir: string, chat: Chat): Promise<void> {
   const { recipe, context, seed } = run;
   if (!existsSync(files(run).reliability)) return;
@@ -101,7 +104,11 @@ export async function measureOnPolicy(run: SeedRun, policyDir: string, chat: Cha
   const label = `${context.prefix}trm: reliability on the trained policy`;
   context.reporter.start(label, distinct.length);
   const policy = await engineOf(run, policyDir, 'nothing');
-  const trm = await engineOf(run, (await finishedCheckpoint(dirOf(run), recipe.trm.steps))!, 'nothing');
+  const refreshed = trmFolder(policyDir);
+  const trmDir = existsSync(refreshed)
+    ? refreshed
+    : (await finishedCheckpoint(dirOf(run), recipe.trm.steps))!;
+  const trm = await engineOf(run, trmDir, 'nothing');
   try {
     const rows = await collect(distinct, 0, distinct.length, {
       ...collecting(run, policy, chat),
@@ -125,7 +132,7 @@ export function judgeOf({ recipe }: SeedRun, engine: Engine, chat: Chat): Judge 
 }
 
 /** How a TRM of this recipe is asked. */
-function trmConfig({ trm, data }: Recipe, chat: Chat): JudgeConfig {
+export function trmConfig({ trm, data }: Recipe, chat: Chat): JudgeConfig {
   const usual = judgeConfigOf(chat, data.template);
   return { ...usual, template: trm.template ?? usual.template, reads: 'expected' };
 }

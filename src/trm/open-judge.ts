@@ -7,6 +7,7 @@ import { readJudgeConfig } from './judge-config.ts';
 import { oracleJudge } from './oracle-judge.ts';
 import { checkJudgeTemplate } from './prompt.ts';
 import type { FolderSettings, JudgeSettings } from './settings.ts';
+import { bySteps } from './steps/step-judge.ts';
 
 /** What a judge on this machine computes with. */
 export interface JudgeEngine {
@@ -37,8 +38,10 @@ async function folderJudge(settings: FolderSettings, computing: JudgeEngine): Pr
       template,
       reads: settings.reads ?? own.reads,
       thinks: settings.thinks ?? own.thinks,
+      steps: settings.steps ?? own.steps,
     };
-    return checkpointJudge({ engine, chat, config, maxTokens: settings.max_tokens });
+    const judge = checkpointJudge({ engine, chat, config, maxTokens: settings.max_tokens });
+    return bySteps(judge, config.steps);
   } catch (error) {
     await engine.dispose();
     throw error;
