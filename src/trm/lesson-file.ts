@@ -6,11 +6,10 @@ import { readJsonl } from '../data/jsonl.ts';
 import { openRecords, type Records } from '../data/reader.ts';
 import { parseWith } from '../data/validate.ts';
 import { InputError } from '../errors.ts';
-import { hash32 } from '../worlds/random.ts';
 import type { ScoredResponse } from './collect.ts';
 import type { LessonRows } from './lessons.ts';
 import { canBeJudged } from './prompt.ts';
-import { questionContent } from './question.ts';
+import { heldOutQuestions } from './question.ts';
 import { lessonSchema } from './rows.ts';
 import { prefixRows } from './steps/lessons.ts';
 
@@ -39,6 +38,7 @@ export async function openLessonFile(
   { heldOut: share, seed, bySteps }: LessonFileOptions,
 ): Promise<LessonFile> {
   const records = await openRecords(file);
+  const isHeldOut = heldOutQuestions(seed, share);
   const rows: number[] = [];
   const held: number[] = [];
   const scores: number[] = [];
@@ -49,9 +49,7 @@ export async function openLessonFile(
     i += 1;
     const { response, score, steps } = parseWith(lessonSchema, value, source);
     if (score === null || !canBeJudged(response)) continue;
-    const { problem, options, picture, world } = await records.get(i);
-    const question = questionContent({ problem, options, picture, world });
-    if (hash32(`${seed} ${question}`, 1) / 2 ** 32 < share) {
+    if (share > 0 && isHeldOut(await records.get(i))) {
       held.push(i);
       continue;
     }
