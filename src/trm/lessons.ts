@@ -4,6 +4,7 @@
  * score intervals evenly (section 3.2).
  */
 import type { Chat } from '../data/chat.ts';
+import { InputError } from '../errors.ts';
 import { keyed } from '../worlds/random.ts';
 import { scoreTokens } from './checkpoint-judge.ts';
 import type { ScoredResponse } from './collect.ts';
@@ -34,7 +35,7 @@ export function trmLessons(rows: readonly ScoredResponse[], { chat, templates, b
     return Promise.all(
       drawn.map(async (i) => {
         const made = await judgePrompt(chat, templates, rows[i].record, rows[i].response);
-        if ('failure' in made) throw new Error(`${rows[i].record.source}: ${made.failure}`);
+        if ('failure' in made) throw new InputError(`${rows[i].record.source}: ${made.failure}`);
         return { prompt: made.prompt, tokens: tokens[labels[i]], weights: tokens[labels[i]].map(() => 1) };
       }),
     );
