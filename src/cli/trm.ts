@@ -1,5 +1,6 @@
 /** `sophia trm`: the Thinking Reward Model's data, training and measurement, one file a stage. */
 import type { Command } from 'commander';
+import { register as score } from './trm/score.ts';
 import { register as train } from './trm/train.ts';
 
 export function register(program: Command): void {
@@ -9,4 +10,4 @@ export function register(program: Command): void {
   for (const stage of stages) stage(trm);
 }
 
-const stages: ((trm: Command) => void)[] = [train];
+const stages: ((trm: Command) => void)[] = [train, score];
