@@ -1,5 +1,8 @@
 /** `sophia trm`: the Thinking Reward Model's data, training and measurement, one file a stage. */
 import type { Command } from 'commander';
+import { register as annotate } from './trm/annotate.ts';
+import { register as collect } from './trm/collect.ts';
+import { register as curate } from './trm/curate.ts';
 
 export function register(program: Command): void {
   const trm = program
@@ -8,4 +11,4 @@ export function register(program: Command): void {
   for (const stage of stages) stage(trm);
 }
 
-const stages: ((trm: Command) => void)[] = [];
+const stages: ((trm: Command) => void)[] = [collect, annotate, curate];
