@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { register as annotate } from './trm/annotate.ts';
 import { register as collect } from './trm/collect.ts';
 import { register as curate } from './trm/curate.ts';
+import { register as score } from './trm/score.ts';
 
 export function register(program: Command): void {
   const trm = program
@@ -11,4 +12,4 @@ export function register(program: Command): void {
   for (const stage of stages) stage(trm);
 }
 
-const stages: ((trm: Command) => void)[] = [collect, annotate, curate];
+const stages: ((trm: Command) => void)[] = [collect, annotate, curate, score];

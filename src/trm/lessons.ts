@@ -6,6 +6,7 @@
  */
 import type { Chat } from '../data/chat.ts';
 import { orderedItems } from '../data/order.ts';
+import { InputError } from '../errors.ts';
 import { keyed } from '../worlds/random.ts';
 import { scoreTokens } from './checkpoint-judge.ts';
 import type { ScoredResponse } from './collect.ts';
@@ -42,7 +43,7 @@ export function trmLessons(rows: LessonRows, { chat, templates, batch, seed, ord
       draw(k, batch).map(async (i) => {
         const { record, response, score } = await rows.get(i);
         const made = await judgePrompt(chat, templates, record, response);
-        if ('failure' in made) throw new Error(`${record.source}: ${made.failure}`);
+        if ('failure' in made) throw new InputError(`${record.source}: ${made.failure}`);
         const target = tokens[SCORES.indexOf(nearestScore(score))];
         return { prompt: made.prompt, tokens: target, weights: target.map(() => 1) };
       }),
