@@ -2,10 +2,9 @@
 import { countRows, readJsonl } from '../data/jsonl.ts';
 import { type Done, writeResumable } from '../data/resumable-jsonl.ts';
 import { InputError, RunError } from '../errors.ts';
-import { type AnnotateOptions, annotate, BATCH, NOT_SHOWN, REFUSED } from './annotate.ts';
+import { type AnnotateOptions, type Annotator, annotate, BATCH, NOT_SHOWN, REFUSED } from './annotate.ts';
 import type { StageOptions } from './collect-file.ts';
 import { countFailure, mostFrequent, reasonOf } from './failure-counts.ts';
-import type { Judge } from './judge.ts';
 import {
   type Annotated,
   annotatedSchema,
@@ -33,12 +32,13 @@ const MS = 5000;
 export async function annotateFile(
   file: string,
   out: string,
-  judge: Judge,
+  judge: Annotator,
   { settings, force, progress, ...options }: StageOptions & AnnotateOptions,
 ): Promise<Done<AnnotateCounts>> {
   const total = await countRows(file);
   const counts: AnnotateCounts = { read: 0, scored: 0, failed: {} };
   const done = await writeResumable(out, { settings, counts, force }, async (part) => {
+    progress?.(part.inputs, total);
     const now = structuredClone(part.counts);
     let chunk: Row<Annotated>[] = [];
     let began = performance.now();

@@ -4,7 +4,7 @@
  */
 import { pMapIterable } from 'p-map';
 import { InputError } from '../errors.ts';
-import { failed, type Judge, type JudgeScore } from './judge.ts';
+import { failed, type Judge, type JudgedResponse, type JudgeScore } from './judge.ts';
 import { canBeJudged } from './prompt.ts';
 import type { Annotated, Collected, Row } from './rows.ts';
 
@@ -12,6 +12,12 @@ import type { Annotated, Collected, Row } from './rows.ts';
 export const REFUSED = 'refused';
 /** Of responses that no judge is shown: cut off by the token limit, not of the format, asking for a picture. */
 export const NOT_SHOWN = ['truncated', 'broken format', 'picture placeholder'];
+
+/** What gives scores: a judge, or who also says what each step is worth. */
+export interface Annotator extends Pick<Judge, 'name' | 'takes'> {
+  score(responses: JudgedResponse[]): Promise<Annotation[]>;
+}
+export type Annotation = JudgeScore & Pick<Annotated, 'steps'>;
 
 export interface AnnotateOptions {
   /** How rows name the judge; by default the judge's own name. */
@@ -28,10 +34,10 @@ export const BATCH = 256;
 /** The rows with their scores, in order. Throws what a judge throws beside InputError. */
 export async function* annotate(
   rows: AsyncIterable<Row<Collected>> | Iterable<Row<Collected>>,
-  judge: Judge,
+  judge: Annotator,
   { annotator = judge.name, keepScored = false }: AnnotateOptions = {},
 ): AsyncGenerator<Row<Annotated>> {
-  const annotated = (row: Row<Collected>, score: JudgeScore): Row<Annotated> => ({
+  const annotated = (row: Row<Collected>, score: Annotation): Row<Annotated> => ({
     ...row,
     facts: { ...row.facts, ...score, annotator },
   });
@@ -68,7 +74,7 @@ function isScored(row: Row<Collected>): row is Row<Annotated> {
   return typeof (row.facts as Annotated).score === 'number';
 }
 
-async function scores(judge: Judge, rows: Row<Collected>[]): Promise<JudgeScore[]> {
+async function scores(judge: Annotator, rows: Row<Collected>[]): Promise<Annotation[]> {
   if (rows.length === 0) return [];
   try {
     const given = await judge.score(rows.map(({ record, facts }) => ({ record, response: facts.response })));

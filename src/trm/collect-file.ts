@@ -60,6 +60,7 @@ export async function collectFile(
       isNew(record, facts.response);
     }
     let { inputs } = part;
+    progress?.(inputs, source.inputs);
     const now = structuredClone(part.counts);
     for await (const batch of source.batches(inputs)) {
       if (batch.rows.length === 0 && batch.failures.length > 0)

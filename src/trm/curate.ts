@@ -4,7 +4,7 @@
  * another order give the same choice. Files are read twice; only hashes are held.
  */
 import { writeFileWhole } from '../data/atomic.ts';
-import { jsonLine, readJsonl } from '../data/jsonl.ts';
+import { countRows, jsonLine, readJsonl } from '../data/jsonl.ts';
 import { InputError, RunError } from '../errors.ts';
 import {
   curationRules,
@@ -78,13 +78,15 @@ export async function curate(
   files: readonly string[],
   out: string,
   settings: CurationSettings,
-  progress: (rows: number) => void = () => {},
+  progress: (looked: number, total: number) => void = () => {},
 ): Promise<CurationCounts> {
   const look = chooser(settings);
+  let total = 0;
+  for (const file of files) total += await countRows(file);
   let read = 0;
   for await (const row of rowsOf(files)) {
     look.see(row);
-    if (++read % 1000 === 0) progress(read);
+    if (++read % 1000 === 0) progress(read, 2 * total);
   }
   const { chosen, counts } = look.choose();
 
@@ -93,6 +95,7 @@ export async function curate(
     let text = '';
     for await (const row of rowsOf(files)) {
       if (chosen.has(place++)) text += jsonLine(rowOf(row, out));
+      if (place % 1000 === 0) progress(read + place, 2 * total);
       if (text.length < CHUNK) continue;
       yield text;
       text = '';

@@ -69,7 +69,7 @@ async function promptOrFailure(
   try {
     return await recordPrompt(chat, record, template);
   } catch (error) {
-    if (error instanceof InputError) return { failure: error.message };
+    if (error instanceof InputError) return { failure: `cannot be asked: ${error.message}` };
     throw error;
   }
 }
