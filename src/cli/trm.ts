@@ -1,5 +1,6 @@
 /** `sophia trm`: the Thinking Reward Model's data, training and measurement, one file a stage. */
 import type { Command } from 'commander';
+import { bench } from './trm-bench.ts';
 
 export function register(program: Command): void {
   const trm = program
@@ -8,4 +9,4 @@ export function register(program: Command): void {
   for (const stage of stages) stage(trm);
 }
 
-const stages: ((trm: Command) => void)[] = [];
+const stages: ((trm: Command) => void)[] = [bench];

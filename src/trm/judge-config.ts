@@ -31,13 +31,13 @@ export async function readJudgeConfig(dir: string, chat: Chat): Promise<JudgeCon
     throw readError(error, file);
   });
   return bytes === null
-    ? judgeConfigOf(chat, '{problem}\n{options}')
+    ? judgeConfigOf(chat, isOfWorld(chat) ? '{problem}' : '{problem}\n{options}')
     : parseWith(JudgeConfig, parseJson(decodeUtf8(bytes, file), file), file);
 }
 
 /** How a model of this vocabulary is asked where nobody says otherwise. */
 export function judgeConfigOf(chat: Chat, questionTemplate: string): JudgeConfig {
-  const ofWorld = chat.tokenizer.find('<judge>') !== null;
+  const ofWorld = isOfWorld(chat);
   return {
     format: 1,
     template: ofWorld ? WORLD_JUDGE_TEMPLATE : thinkingRubric(),
@@ -47,6 +47,9 @@ export function judgeConfigOf(chat: Chat, questionTemplate: string): JudgeConfig
     steps: null,
   };
 }
+
+/** Its questions hold their options. */
+const isOfWorld = (chat: Chat) => chat.tokenizer.find('<judge>') !== null;
 
 export function judgeConfigJson(config: JudgeConfig): string {
   return `${JSON.stringify(config, null, 2)}\n`;

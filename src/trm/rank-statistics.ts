@@ -101,8 +101,9 @@ function sortCounting(values: number[]): number {
     }
     [source, target] = [target, source];
   }
-  if (source !== values) source.forEach((value, i) => {
-    values[i] = value;
-  });
+  if (source !== values)
+    source.forEach((value, i) => {
+      values[i] = value;
+    });
   return exchanges;
 }
