@@ -1,9 +1,9 @@
 /** `sophia eval`: a checkpoint on a file of records: predictions, scores and a table. */
-import { readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../errors.ts';
 import { ADAPTER, modelFolder, notNegative, threadsOf, wholeNumber } from './flags.ts';
+import { freeFolder, isUsed } from './out-folder.ts';
 import { createProgress } from './progress.ts';
 
 interface Flags {
@@ -90,22 +90,5 @@ async function evaluate(flags: Flags): Promise<void> {
     );
   } finally {
     progress.stop();
-  }
-}
-
-/** Whether something of somebody's stands there: a file, or a folder that is not empty. */
-function isUsed(path: string): boolean {
-  try {
-    return readdirSync(path).length > 0;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ENOENT';
-  }
-}
-
-/** The path, or the first of PATH-2, PATH-3 … that is free. */
-function freeFolder(path: string): string {
-  for (let i = 1; ; i++) {
-    const dir = i === 1 ? path : `${path}-${i}`;
-    if (!isUsed(dir)) return dir;
   }
 }
