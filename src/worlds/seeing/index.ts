@@ -24,6 +24,7 @@ export {
   type SeeingRecord,
   trmRow,
 } from './records.ts';
+export { STEP_SCORES, statementStarts, stepScoresByOracle } from './steps.ts';
 export { responseText, soundTrace, TRACE_STYLES, type Trace, type TraceStyle, traceOf } from './traces.ts';
 export { CONTENTS, cellNames, MARKERS, SCORE_WORDS, SPECIAL, VOCABULARY, WORDS } from './vocabulary.ts';
 export { parseWorld, type SeeingWorld, SPLITS, type Split, TEMPLATES, type Template } from './world.ts';
