@@ -47,6 +47,7 @@ export function runSection(run: RunMeasures | null): { section: Html | null; cha
 <h2 id="run-title">In training</h2>
 <p class="prose">The thinking rewards of ${run.run} against the oracle's scores of the same responses, over ${count(run.steps)} steps: the judge on the policy that it is training. γ, the trust weight of a group, is computed without the oracle; if it does its work, it falls where the judge errs.</p>
 <div class="charts">${charts.map((each) => each.figure)}</div>
+<p class="note">Thin lines are the points, thick ones a running mean over five of them where there are twenty or more.</p>
 ${reliabilityTable(run.reliability)}
 ${gammaTables(run.gamma)}
 <details><summary>The points of the charts</summary>${pointTable(run.points)}</details>

@@ -66,7 +66,7 @@ const textCorruptions: Record<Corruption, TextCorruption> = {
     return steps.filter((_, i) => i !== dropped);
   }),
   steps_shuffled: onSteps((steps, _row, _others, random) =>
-    random.permutation(steps.length).map((from, to) => ({ text: steps[from].text, gap: steps[to].gap })),
+    random.permutation(steps.length).map((i) => steps[i]),
   ),
   repetition: onSteps((steps, _row, _others, random) => {
     const repeated = random.below(steps.length);

@@ -1,35 +1,33 @@
 /** The steps of a reasoning in any language that ends sentences: one a line or a sentence. */
 
 export interface TextStep {
-  text: string;
-  /** White space that follows it. */
+  /** White space before it; '' also where nothing was there to say. */
   gap: string;
+  text: string;
 }
 
 // `1.` at the beginning of a line numbers a step and ends none.
-const END = /(?<!(?:^|\n)[ \t]*\d{1,3})[.!?]+(?=\s|$)\s*|[。！？]+\s*|\s*\n\s*/g;
+const END = /(?<!(?:^|\n)[ \t]*\d{1,3})[.!?]+(?=\s|$)|[。！？]+|(?=\n)/g;
 
-/** Put together again, the steps are the text without white space at its ends. */
 export function textSteps(text: string): TextStep[] {
   const body = text.trim();
-  const steps: TextStep[] = [];
-  let from = 0;
-  const add = (end: number) => {
-    const whole = body.slice(from, end);
-    const said = whole.trimEnd();
-    if (said !== '') steps.push({ text: said, gap: whole.slice(said.length) });
-    from = end;
-  };
-  for (const { index, 0: ending } of body.matchAll(END)) add(index + ending.length);
-  add(body.length);
-  return steps;
+  const ends = [...body.matchAll(END)].map(({ index, 0: ending }) => index + ending.length);
+  return [...new Set([...ends, body.length])].flatMap((end, i, all) => {
+    const whole = body.slice(i === 0 ? 0 : all[i - 1], end);
+    const said = whole.trimStart();
+    return said.trim() === '' ? [] : [{ gap: whole.slice(0, whole.length - said.length), text: said }];
+  });
 }
 
-/** Steps as text; where the last one was not the last before, it is followed by what parts the others. */
+/** Steps as text. One that opened the text, or is new, is parted from the one before it as others are, by a new line if any is. */
 export function stepsText(steps: readonly TextStep[]): string {
-  const usual = steps.find(({ gap }) => gap !== '')?.gap ?? ' ';
+  const gaps = steps.map(({ gap }) => gap).filter((gap) => gap !== '');
+  const usual = gaps.find((gap) => gap.includes('\n')) ?? gaps[0] ?? ' ';
   return steps
-    .map(({ text, gap }) => text + (gap === '' && !/[。！？]$/.test(text) ? usual : gap))
-    .join('')
-    .trim();
+    .map(({ gap, text }, i) => {
+      if (i === 0) return text;
+      const joined = gap === '' && !/[。！？]$/.test(steps[i - 1].text);
+      return (joined ? usual : gap) + text;
+    })
+    .join('');
 }
