@@ -13,7 +13,7 @@ import { writeStartModel } from '../src/experiments/start-model.ts';
 import { writeWorld } from '../src/experiments/world-files.ts';
 import { type Example, planOf } from '../src/train/sft.ts';
 import { judgeConfigOf } from '../src/trm/judge-config.ts';
-import { trmLessons } from '../src/trm/lessons.ts';
+import { lessonRows, trmLessons } from '../src/trm/lessons.ts';
 import { judgePrompt } from '../src/trm/prompt.ts';
 import { SPECIAL } from '../src/worlds/seeing/index.ts';
 
@@ -71,7 +71,8 @@ export async function worldBatches(recipe: Recipe, dir: string): Promise<WorldBa
     response: record.response!,
     score: (i % 11) / 10,
   }));
-  const judgements = trmLessons(scored, {
+  const judgements = trmLessons(lessonRows(scored), {
+    order: 'balanced',
     chat,
     templates: judgeConfigOf(chat, template),
     batch: recipe.trm.batch,

@@ -26,20 +26,25 @@ export const ADAPTER = [
   'a LoRA adapter in the format of PEFT, beside the weights of --model',
 ] as const;
 
+/** Whether a model is named by an address. */
+export function isAddress(model: string): boolean {
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(model);
+}
+
 /**
- * The folder of `--model`: a whole checkpoint, or adapters that name the one they belong to, as runs with LoRA save them.
+ * The folder of `--model`, or of another flag: a whole checkpoint, or adapters that name the one they belong to, as runs with LoRA save them.
  * Throws InputError for a URL, and for what is neither.
  */
-export function modelFolder(model: string): string {
-  const wrong = (what: string) => new InputError(`--model ${model}: ${what}`);
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(model))
+export function modelFolder(model: string, flag = '--model'): string {
+  const wrong = (what: string) => new InputError(`${flag} ${model}: ${what}`);
+  if (isAddress(model))
     throw wrong('models behind a URL cannot be asked yet; give the folder of a checkpoint');
   const has = (name: string) => existsSync(join(model, name));
   if (!has('.')) throw wrong('no such folder');
   const whole = has('model.safetensors') || has('model.safetensors.index.json');
   if (has('adapter_config.json') && !whole && !(has('config.json') && has('tokenizer.json')))
     throw wrong(
-      'is an adapter without the model it belongs to; give its base as --model and this folder as --adapter',
+      `is an adapter without the model it belongs to; give its base as ${flag} and this folder as --adapter`,
     );
   if (has('config.json')) return model;
   throw wrong(
@@ -47,6 +52,13 @@ export function modelFolder(model: string): string {
       ? 'is a run or a stage of one; give one of the folders in its checkpoints/'
       : 'holds no config.json; give a Hugging Face model folder (config.json, *.safetensors, tokenizer.json)',
   );
+}
+
+/** A number from 0 to 1. Throws InputError `FLAG VALUE: …`. */
+export function share(flag: string, text: string): number {
+  const value = notNegative(flag, text);
+  if (value > 1) throw new InputError(`${flag} ${text}: must be a number from 0 to 1`);
+  return value;
 }
 
 /** No machine gains from more. */

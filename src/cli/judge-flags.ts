@@ -141,11 +141,12 @@ export async function judgeOfFlags(flags: JudgeFlags): Promise<Judge> {
       : address
         ? parseWith(EndpointSettings, { url: flags.judge, ...ofServer, ...asked }, '--judge')
         : parseWith(FolderSettings, { model: flags.judge, ...asked }, '--judge');
-  return openJudge(settings, {
-    provider: 'cpu',
-    threads: threadsOf(flags.threads),
-    tokenBudget: TOKEN_BUDGET,
-  });
+  const warn = (line: string) => process.stderr.write(`${line}\n`);
+  return openJudge(
+    settings,
+    { provider: 'cpu', threads: threadsOf(flags.threads), tokenBudget: TOKEN_BUDGET },
+    { warn },
+  );
 }
 
 /** Tokens computed at once. */

@@ -10,6 +10,7 @@ import { register as logprobs } from './logprobs.ts';
 import { register as reward } from './reward.ts';
 import { register as sample } from './sample.ts';
 import { register as train } from './train.ts';
+import { register as trm } from './trm.ts';
 import { register as trust } from './trust.ts';
 import { register as world } from './world.ts';
 
@@ -28,7 +29,7 @@ export async function main(argv: string[]): Promise<number> {
     .version(version(), '--version', 'print the version')
     .exitOverride()
     .configureOutput({ writeErr: () => {} });
-  for (const register of [train, evaluate, sample, logprobs, exportModel, world, reward, trust, doctor])
+  for (const register of [train, evaluate, sample, logprobs, exportModel, world, reward, trust, trm, doctor])
     register(program);
   if (argv.length === 0) {
     program.outputHelp();

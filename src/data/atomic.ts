@@ -162,11 +162,18 @@ async function removeStale(target: string): Promise<void> {
     if (!owned) await rm(path, { recursive: true, force: true });
 }
 
-async function writeAll(handle: FileHandle, chunk: string | Uint8Array): Promise<void> {
+/** Writes all of a chunk, from a position of the file or where it stands. */
+export async function writeAll(
+  handle: FileHandle,
+  chunk: string | Uint8Array,
+  position?: number,
+): Promise<void> {
   const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
   for (let at = 0; at < bytes.length; ) {
     // Linux writes at most 2 GiB a call, and a nearly full disk may take only a part.
-    const { bytesWritten } = await handle.write(bytes, at, Math.min(bytes.length - at, 1 << 26));
+    const length = Math.min(bytes.length - at, 1 << 26);
+    const to = position === undefined ? null : position + at;
+    const { bytesWritten } = await handle.write(bytes, at, length, to);
     at += bytesWritten;
   }
 }
@@ -183,7 +190,8 @@ async function syncTree(folder: string): Promise<void> {
   await syncFolder(folder);
 }
 
-async function syncFolder(folder: string): Promise<void> {
+/** Puts renames within a folder on disk. */
+export async function syncFolder(folder: string): Promise<void> {
   // Some file systems cannot sync folders; the rename itself is still atomic there.
   const handle = await open(folder, 'r').catch(() => null);
   await handle

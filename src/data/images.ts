@@ -20,6 +20,15 @@ const maxPixels = 64_000_000;
 
 /** Reads and decodes a picture; its content says the format, not its name. Throws InputError naming the file. */
 export async function readPicture(file: string): Promise<Picture> {
+  await requirePictureFile(file);
+  const bytes = await readFile(file).catch((error) => {
+    throw readError(error, file);
+  });
+  return decodePicture(bytes, file);
+}
+
+/** Throws InputError where there is no file, or one too large for a picture. */
+export async function requirePictureFile(file: string): Promise<void> {
   const info = await stat(file).catch((error) => {
     throw readError(error, file);
   });
@@ -28,10 +37,6 @@ export async function readPicture(file: string): Promise<Picture> {
     throw new InputError(
       `${file}: ${info.size >> 20} MB; pictures may have ${maxBytes >> 20} MB, make it smaller`,
     );
-  const bytes = await readFile(file).catch((error) => {
-    throw readError(error, file);
-  });
-  return decodePicture(bytes, file);
 }
 
 /** Decodes a picture from bytes; `source` names it in messages. Throws InputError. */

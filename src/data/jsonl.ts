@@ -20,14 +20,26 @@ export interface Line {
   bytes: Buffer;
 }
 
-/** Rows of a JSONL file, or of standard input (`-`). Throws InputError `FILE:LINE: …`; earlier rows have been given by then. */
-export async function* readJsonl(file: string): AsyncGenerator<JsonlRow> {
+/**
+ * Rows of a JSONL file, or of standard input (`-`), after the first `skip`, which are not looked at. Throws InputError
+ * `FILE:LINE: …`; earlier rows have been given by then.
+ */
+export async function* readJsonl(file: string, skip = 0): AsyncGenerator<JsonlRow> {
+  let passed = 0;
   for await (const line of readLines(file)) {
     const source = `${displayName(file)}:${line.line}`;
+    if (isBlank(line, source)) continue;
+    if (passed++ < skip) continue;
     const text = decodeUtf8(line.bytes, source);
-    if (text.trim() === '') continue;
     yield { line: line.line, value: parseJson(text, source), source };
   }
+}
+
+/** How many rows a file has; they are not looked at. */
+export async function countRows(file: string): Promise<number> {
+  let rows = 0;
+  for await (const line of readLines(file)) if (!isBlank(line, `${displayName(file)}:${line.line}`)) rows++;
+  return rows;
 }
 
 /** All rows' values; for small files. */
@@ -68,6 +80,13 @@ export function jsonLine(row: unknown): string {
   const text = JSON.stringify(row);
   if (text === undefined) throw new TypeError('a JSONL row must be a JSON value');
   return `${text}\n`;
+}
+
+/** Whether a line holds nothing but white space; a line that begins with ASCII is told without being decoded. */
+function isBlank({ bytes }: Line, source: string): boolean {
+  const first = bytes.find((byte) => byte !== 32 && (byte < 9 || byte > 13));
+  if (first === undefined) return true;
+  return first >= 0x80 && decodeUtf8(bytes, source).trim() === '';
 }
 
 /** How a file is named in messages. */

@@ -102,7 +102,8 @@ export function loadRecord(value: unknown, source: string, file: string): Loaded
   return { ...record, picture: record.path === null ? null : resolve(dirname(file), record.path), source };
 }
 
-function checkPicture(record: LoadedRecord): void {
+/** Throws InputError `SOURCE: path: …` where a row names a picture that is not there. */
+export function checkPicture(record: Pick<LoadedRecord, 'picture' | 'source'>): void {
   if (record.picture === null) return;
   const info = statSync(record.picture, { throwIfNoEntry: false });
   if (info === undefined) throw new InputError(`${record.source}: path: no such picture: ${record.picture}`);

@@ -9,6 +9,34 @@ const count = z.number().int().nonnegative();
 /** Between 0 and 1. */
 const share = z.number();
 
+/** A judge's agreement with an annotator on the same responses; null where there is nothing to compare. */
+export const Reliability = z.object({
+  /** Responses both have scored. */
+  n: count,
+  /** Rank correlation (ties get the mean rank). */
+  spearman: z.number().nullable(),
+  /** Mean absolute difference. */
+  mae: z.number().nullable(),
+  /** Probability that a sound response (annotated ≥ 0.5) is scored above a flawed one. */
+  auc_sound: z.number().nullable(),
+  /** The same for right answers above wrong ones. */
+  auc_right: z.number().nullable(),
+});
+export type Reliability = z.infer<typeof Reliability>;
+
+/** A refresh of the TRM: its reliability on the policy's newest responses before and after, on questions held out. */
+export const TrmCheck = z.object({
+  /** Newest responses that the annotator scored. */
+  annotated: count,
+  trained_on: count,
+  /** Nats a score token, smoothed over the updates; null where there was nothing to learn from. */
+  loss: z.number().nullable(),
+  /** By the scores the TRM gave in training. */
+  before: Reliability,
+  after: Reliability,
+});
+export type TrmCheck = z.infer<typeof TrmCheck>;
+
 /** One line of an RL stage's metrics.jsonl. Means are over the step's responses unless said otherwise. */
 export const RlMetrics = z.object({
   /** 1 is the first. */
@@ -51,10 +79,19 @@ export const RlMetrics = z.object({
   grad_norm: z.number().nullable(),
   /** False when the step was dropped because its gradient was not finite. */
   applied: z.boolean(),
+  /** Where the TRM was refreshed after this step. */
+  trm: TrmCheck.nullish(),
   by_type: z.record(z.string(), z.object({ accuracy: share, n: count })),
   /** Share of each reasoning style; null without an oracle. */
   styles: z.record(z.string(), share).nullable(),
-  time: z.object({ sample_s: z.number(), judge_s: z.number(), update_s: z.number(), total_s: z.number() }),
+  time: z.object({
+    sample_s: z.number(),
+    /** How long the step waited for thinking rewards once it had its responses. */
+    judge_s: z.number(),
+    update_s: z.number(),
+    refresh_s: z.number().optional(),
+    total_s: z.number(),
+  }),
 });
 export type RlMetrics = z.infer<typeof RlMetrics>;
 

@@ -30,11 +30,15 @@ export async function checkInputs(recipe: Recipe): Promise<void> {
     checkMemory(recipe, model, policy);
     await checkModel(recipe, model);
   }
-  if (typeof judge === 'object') await (await openJudge(judge, judgeEngine(recipe))).dispose();
+  const { annotator } = recipe.trm;
+  for (const settings of [judge, ...(judge === 'trm' || recipe.trm.refresh ? [annotator] : [])])
+    if (typeof settings === 'object') await (await openJudge(settings, judgeEngine(recipe))).dispose();
+  if (recipe.trm.refresh && annotator === 'oracle' && first)
+    await oracleJudge.score([{ record: first, response: '' }]);
   const wanted = [recipe.variant, ...recipe.baselines].some(asksForThinking);
-  const ofWorld = first === null || first.world !== undefined;
+  const taught = annotator !== 'oracle' || first === null || first.world !== undefined;
   // the TRM of this run starts from the policy and speaks its vocabulary
-  if (judge === 'trm' && model !== null && wanted && ofWorld) scoreTokens(await loadChat(model));
+  if (judge === 'trm' && model !== null && wanted && taught) scoreTokens(await loadChat(model));
 }
 
 /** Prompts of a few pictures and pages of text take about so many tokens. */

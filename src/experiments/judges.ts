@@ -1,21 +1,27 @@
 /** The judge a recipe names, made when a variant needs it. */
-
-import type { Chat } from '../data/chat.ts';
-import type { Records } from '../data/reader.ts';
-import { openRecords } from '../data/reader.ts';
+import { type Chat, loadChat } from '../data/chat.ts';
+import { openRecords, type Records } from '../data/reader.ts';
+import type { Refresh } from '../train/refresh.ts';
 import type { Judge } from '../trm/judge.ts';
+import { type JudgeConfig, readJudgeConfig } from '../trm/judge-config.ts';
 import { openJudge } from '../trm/open-judge.ts';
 import { oracleJudge } from '../trm/oracle-judge.ts';
 import { engineOf, judgeEngine, type SeedRun } from './context.ts';
-import { judgeOf, trainTrm } from './trm-stage.ts';
+import { makeTrm, trmConfig, trmJudge, trmTraining } from './trm-stage.ts';
 import type { WorldFiles } from './world-files.ts';
 
-/** Makes a judge for one variant. */
-export type JudgeMaker = (run: SeedRun) => Promise<Judge>;
+/** A judge, and how it is trained on during reinforcement. */
+export interface RunJudge {
+  judge: Judge;
+  refresh: Refresh | null;
+}
+
+/** Makes a judge for one variant, which has one of its own: a TRM that is refreshed knows its policy alone. */
+export type JudgeMaker = (run: SeedRun) => Promise<RunJudge>;
 
 /**
- * Null where no judge is wanted, or where the recipe asks for one that these records cannot have: a TRM of this run is
- * taught by the oracle, which knows only questions of a world.
+ * Null where no judge is wanted, or where the recipe asks for one that these records cannot have: the oracle, who
+ * teaches a TRM of this run where nobody else is named, knows only questions of a world.
  */
 export async function judgeMaker(
   run: SeedRun,
@@ -26,16 +32,42 @@ export async function judgeMaker(
   const { recipe } = run;
   const { judge } = recipe;
   if (judge === 'none') return null;
-  if (judge === 'oracle') return async () => oracleJudge;
-  if (judge !== 'trm') return () => openJudge(judge, judgeEngine(recipe));
+  if (judge === 'oracle') return async () => ({ judge: oracleJudge, refresh: null });
+  if (judge !== 'trm') {
+    if ('url' in judge || recipe.trm.refresh === null)
+      return async () => ({ judge: await openJudge(judge, judgeEngine(recipe)), refresh: null });
+    return async (link) => {
+      const chat = await loadChat(judge.model);
+      const own = await readJudgeConfig(judge.model, chat);
+      const config = { ...own, template: judge.template ?? own.template, reads: 'expected' as const };
+      return runJudge(link, judge.model, chat, config);
+    };
+  }
 
   const ofWorld = (await sources.train.get(0)).world !== undefined;
-  if (!ofWorld) return null;
+  if (!ofWorld && recipe.trm.annotator === 'oracle') return null;
   let trained: Promise<string> | null = null;
   return async (link) => {
     const questions = recipe.data.train === null && world ? await openRecords(world.trm) : sources.train;
     // one TRM for all variants that ask for it
-    trained ??= trainTrm(link, base, sources.chat, questions);
-    return judgeOf(link, await engineOf(link, await trained, 'nothing'), sources.chat);
+    trained ??= makeTrm(link, base, sources.chat, questions);
+    return runJudge(link, await trained, sources.chat, trmConfig(recipe, sources.chat));
+  };
+}
+
+/** A TRM's folder as a judge, trained on where the recipe says so. */
+async function runJudge(run: SeedRun, dir: string, chat: Chat, config: JudgeConfig): Promise<RunJudge> {
+  const settings = run.recipe.trm.refresh;
+  const trm = await engineOf(run, dir, settings === null ? 'nothing' : trmTraining(chat));
+  const judge = trmJudge(trm, chat, config);
+  if (settings === null) return { judge, refresh: null };
+  const annotator = await openJudge(run.recipe.trm.annotator, judgeEngine(run.recipe));
+  const dispose = async () => {
+    await annotator.dispose();
+    await judge.dispose();
+  };
+  return {
+    judge: { ...judge, dispose },
+    refresh: { trm, judge, chat, config, annotator, settings },
   };
 }

@@ -7,6 +7,10 @@ import { parse, stringify } from 'yaml';
 import { z } from 'zod';
 import { checkTemplate } from '../data/prompting.ts';
 import { InputError } from '../errors.ts';
+import { LANGUAGE_MODEL } from '../models/lora/config.ts';
+import { CURATION_DEFAULTS } from '../trm/curate.ts';
+import { RULE_NAMES } from '../trm/curation-rules.ts';
+import { ORDERS } from '../trm/lessons.ts';
 import { checkJudgeTemplate } from '../trm/prompt.ts';
 import { EndpointSettings, FolderSettings } from '../trm/settings.ts';
 import { scalings } from '../trust/advantage.ts';
@@ -71,21 +75,47 @@ const architecture = z
   .prefault({});
 
 /** One of a few words, or a judge's settings: of a server where they have a `url`, else of a folder. */
-const judge = z
-  .unknown()
-  .transform((value, context): 'trm' | 'oracle' | 'none' | EndpointSettings | FolderSettings => {
-    const named = z.enum(['trm', 'oracle', 'none'], {
-      error: 'must be trm, oracle, none, {model: DIR}, or {url: ADDRESS, model: NAME}',
+const judgeOr = <T extends string>(...words: T[]) =>
+  z.unknown().transform((value, context): T | EndpointSettings | FolderSettings => {
+    const named = z.enum(words, {
+      error: `must be ${words.join(', ')}, {model: DIR}, or {url: ADDRESS, model: NAME}`,
     });
     const settings = typeof value === 'object' && value !== null;
     const read = (settings ? ('url' in value ? EndpointSettings : FolderSettings) : named).safeParse(value);
-    if (read.success) return read.data;
+    if (read.success) return read.data as T | EndpointSettings | FolderSettings;
     context.issues.push(...(read.error.issues as typeof context.issues));
     return z.NEVER;
   });
 
-/** The linear layers of the language model, by transformers' names for modules. */
-export const LANGUAGE_MODEL = '.*\\.language_model\\..*_proj';
+/** Which scored responses a TRM learns from (trm/curate.ts). */
+const curation = z
+  .strictObject({
+    floor: count.default(CURATION_DEFAULTS.floor),
+    cap: whole.default(CURATION_DEFAULTS.cap),
+    total: whole.default(CURATION_DEFAULTS.total),
+    min_thinking: count.default(CURATION_DEFAULTS.min_thinking),
+    loop_words: whole.default(CURATION_DEFAULTS.loop_words),
+    loop_times: whole.default(CURATION_DEFAULTS.loop_times),
+    max_foreign: z.number().min(0).max(1).default(CURATION_DEFAULTS.max_foreign),
+    max_gap: z.number().min(0).max(1).default(CURATION_DEFAULTS.max_gap),
+    without: z.array(z.enum(RULE_NAMES)).default([]),
+  })
+  .prefault({});
+
+/** Training a TRM on, while the policy that it judges moves (train/refresh.ts). */
+const refresh = z.strictObject({
+  every: whole.default(10),
+  steps: whole.default(60),
+  batch: whole.default(32),
+  held_out: z.number().gt(0).lt(1).default(0.2),
+  optimizer: optimizer({
+    learning_rate: 5e-4,
+    warmup: 0,
+    schedule: 'constant',
+    final: 1,
+    weight_decay: 0.01,
+  }),
+});
 
 /** Low-rank adapters (Hu et al. 2021, arXiv 2106.09685), as PEFT's LoraConfig has them. */
 const lora = z.strictObject({
@@ -171,16 +201,21 @@ export const Recipe = z.strictObject({
     })
     .prefault({}),
   /** Who gives thinking rewards: a TRM trained in this run, the world's oracle, nobody, a TRM's folder, or a server. */
-  judge: judge.default('trm'),
+  judge: judgeOr('trm', 'oracle', 'none').default('trm'),
   trm: z
     .strictObject({
+      /** Who scores the responses that it learns from. */
+      annotator: judgeOr('oracle').default('oracle'),
       /** Responses a question, sampled from the policy at its start. */
       samples: whole.default(2),
       temperature: nonNegative.default(1),
-      /** The last share of the questions is kept for measuring reliability. */
+      /** Share of the questions that is kept for measuring reliability. */
       held_out: z.number().gt(0).lt(1).default(0.2),
+      curate: curation,
       steps: whole.default(300),
       batch: whole.default(32),
+      /** Epoch after epoch, or drawn by how rare a score is. */
+      order: z.enum(ORDERS).default('balanced'),
       save_every: whole.default(150),
       /** The judge's prompt; null: as its vocabulary asks for. */
       template: z.string().nullable().default(null),
@@ -191,6 +226,8 @@ export const Recipe = z.strictObject({
         final: 0.05,
         weight_decay: 0.01,
       }),
+      /** Train it on during reinforcement; null: it stays as it is. */
+      refresh: refresh.nullable().default(null),
     })
     .prefault({}),
   variant: variant.default('trust-grpo'),
@@ -211,7 +248,9 @@ export const Recipe = z.strictObject({
       aggregation: names(aggregations).default('token_mean'),
       scaling: names(scalings).default('paper'),
       updates: whole.default(1),
+      warn_coverage: z.number().min(0).max(1).default(0.9),
       min_coverage: z.number().min(0).max(1).default(0.5),
+      judge_deadline_s: z.number().positive().default(600),
       save_every: whole.default(20),
       keep: whole.default(2),
       optimizer: optimizer({
@@ -251,8 +290,29 @@ export async function readRecipe(file: string | null, settings: readonly string[
   if (typeof value !== 'object' || Array.isArray(value))
     throw new InputError(`${source}: must hold keys and values, as docs/recipes.md says`);
   for (const setting of settings) applySetting(value as Record<string, unknown>, setting);
+  await readTemplates(value as Record<string, unknown>, source);
   return checkRecipe(value, source);
 }
+
+const TEMPLATES = ['data.template', 'trm.template', 'trm.annotator.template', 'judge.template'];
+
+/** Puts the text of a file in the place of `template: {file: PATH}`, so that a resolved recipe needs no other file. */
+async function readTemplates(recipe: Record<string, unknown>, source: string): Promise<void> {
+  for (const key of TEMPLATES) {
+    const path = key.split('.');
+    const holder = path
+      .slice(0, -1)
+      .reduce<unknown>((at, part) => (at as Json | null)?.[part], recipe) as Json;
+    const file = (holder?.template as Json | null)?.file;
+    if (typeof file !== 'string') continue;
+    const text = await readFile(file, 'utf8').catch((error: Error) => {
+      throw new InputError(`${source}: ${key}: cannot read ${file}: ${error.message}`);
+    });
+    holder.template = text.replace(/\r?\n$/, '');
+  }
+}
+
+type Json = Record<string, unknown>;
 
 function parseYaml(text: string, file: string): unknown {
   try {
@@ -287,10 +347,16 @@ export function checkRecipe(value: unknown, source: string): Recipe {
   checkTemplate(recipe.data.template, `${source}: data.template`);
   const templates = {
     'trm.template': recipe.trm.template,
+    'trm.annotator.template': typeof recipe.trm.annotator === 'object' ? recipe.trm.annotator.template : null,
     'judge.template': typeof recipe.judge === 'object' ? recipe.judge.template : null,
   };
   for (const [key, template] of Object.entries(templates))
     if (template !== null) checkJudgeTemplate(template, `${source}: ${key}`);
+  const refreshed = recipe.trm.refresh !== null;
+  if (refreshed && (typeof recipe.judge === 'object' ? 'url' in recipe.judge : recipe.judge !== 'trm'))
+    throw new InputError(
+      `${source}: trm.refresh: trains the judge on, which must be trm or {model: DIR}; leave it out with this judge`,
+    );
   const { hidden, heads, kv_heads, vision_hidden, vision_heads } = recipe.architecture;
   const fits =
     hidden % heads === 0 &&
@@ -319,7 +385,7 @@ function complaint(issue: z.core.$ZodIssue): string {
 
 /** Keys the schema knows at a path. */
 function keysAt(path: readonly PropertyKey[]): string[] {
-  let at: unknown = Recipe.parse({ lora: {} });
+  let at: unknown = Recipe.parse({ lora: {}, trm: { refresh: {} } });
   for (const part of path) at = (at as Record<PropertyKey, unknown>)?.[part];
   return typeof at === 'object' && at !== null ? Object.keys(at) : [];
 }

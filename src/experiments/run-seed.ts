@@ -133,7 +133,7 @@ async function trainVariant(
   const { recipe, context } = run;
   const { rl } = recipe;
   if (!(await finishedCheckpoint(dir, rl.steps))) {
-    const judge = makeJudge && asksForThinking(variant) ? await makeJudge(run) : null;
+    const asked = makeJudge && asksForThinking(variant) ? await makeJudge(run) : null;
     const policy = await engineOf(run, base, 'by recipe');
     const stage = stageOf(run, variant, dir, rl.steps, rl.save_every, rl.keep, base);
     try {
@@ -142,7 +142,8 @@ async function trainVariant(
       const settings = { ...rl, variant };
       await trustGrpo({
         policy,
-        judge,
+        judge: asked?.judge ?? null,
+        refresh: asked?.refresh ?? null,
         records: train,
         chat,
         template: recipe.data.template,
@@ -152,7 +153,7 @@ async function trainVariant(
       context.reporter.finish(stage.label);
     } finally {
       await policy.dispose();
-      await judge?.dispose();
+      await asked?.judge.dispose();
     }
   }
   return scored(run, variant, dir, await finalPolicy(run, dir), sources);

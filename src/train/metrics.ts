@@ -1,16 +1,17 @@
 /** One step's figures, from its groups. Means are over responses unless the name says otherwise. */
-import type { RlMetrics } from '../data/run-folder.ts';
+import type { RlMetrics, TrmCheck } from '../data/run-folder.ts';
 import { mean, share, shares } from '../data/shares.ts';
 import { tiedShares } from '../trust/group.ts';
 import type { Group, PolicyUpdate, RlSettings } from './rollout.ts';
 
-type Times = Record<'sample' | 'judge' | 'update' | 'total', number>;
+type Times = Record<'sample' | 'judge' | 'update' | 'total', number> & { refresh: number | null };
 
 export function rlMetrics(
   step: number,
   settings: RlSettings,
   groups: Group[],
   update: PolicyUpdate,
+  trm: TrmCheck | null,
   ms: Times,
 ): RlMetrics {
   const responses = groups.flatMap((g) => g.responses);
@@ -50,12 +51,14 @@ export function rlMetrics(
     clip_fraction: update.clipFraction,
     grad_norm: Number.isFinite(update.gradNorm) ? update.gradNorm : null,
     applied: update.applied,
+    trm,
     by_type: byType(groups),
     styles: oracle ? shares(verdicts.map((v) => v.style)) : null,
     time: {
       sample_s: seconds(ms.sample),
       judge_s: seconds(ms.judge),
       update_s: seconds(ms.update),
+      ...(ms.refresh === null ? {} : { refresh_s: seconds(ms.refresh) }),
       total_s: seconds(ms.total),
     },
   };

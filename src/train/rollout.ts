@@ -46,8 +46,11 @@ export interface RlSettings {
   scaling: ScalingName;
   /** Updates on each batch of rollouts. */
   updates: number;
-  /** Below this share of scored responses in a step the run stops. */
+  /** Below this share of scored responses in a step the user is warned, below that the run stops. */
+  warn_coverage: number;
   min_coverage: number;
+  /** How long a step waits for thinking rewards once its responses are complete. */
+  judge_deadline_s: number;
   optimizer: OptimizerSettings;
 }
 

@@ -7,7 +7,7 @@
  * (one kind: a judge's prompt and the score to emit).
  */
 import type { SftMetrics } from '../data/run-folder.ts';
-import type { Engine, Prompt } from '../engine/types.ts';
+import type { Engine, Prompt, StepOptions, StepResult } from '../engine/types.ts';
 import { type OptimizerSettings, stepOptions } from './optimizer.ts';
 import { endStep, resumeStage, type Stage, skipCounter } from './stage.ts';
 
@@ -33,10 +33,19 @@ export interface SftOptions {
   phases: Phase[];
   optimizer: OptimizerSettings;
   stage: Stage;
+  /** Puts what else belongs to the model into a checkpoint's folder. */
+  also?: (checkpoint: string) => Promise<void>;
 }
 
 /** Trains until the last step; resumes where checkpoints are. */
-export async function trainSft({ engine, sources, phases, optimizer, stage }: SftOptions): Promise<void> {
+export async function trainSft({
+  engine,
+  sources,
+  phases,
+  optimizer,
+  stage,
+  also,
+}: SftOptions): Promise<void> {
   const plan = planOf(phases);
   const done = await resumeStage(stage, engine);
   const noteSkipped = skipCounter(stage);
@@ -50,20 +59,11 @@ export async function trainSft({ engine, sources, phases, optimizer, stage }: Sf
     const batch = await next!;
     next = step < plan.length ? batchOf(step + 1) : null;
     next?.catch(() => {}); // reported when it is awaited
-    const mass = batch.reduce((sum, { weights }) => sum + weights.reduce((a, b) => a + b, 0), 0);
-    const sequences = batch.map(({ prompt, tokens }) => ({ prompt, completion: tokens }));
-    const weights = batch.map((example) => example.weights.map((w) => w / mass));
-
     const computing = performance.now();
-    const logprobs = await engine.backward(sequences, weights);
     const options = stepOptions(optimizer, step, plan.length);
-    const { gradNorm, applied } = await engine.step(options);
+    const { loss, gradNorm, applied } = await sftStep(engine, batch, options);
     noteSkipped(step, applied);
 
-    const loss = -logprobs.reduce(
-      (sum, row, i) => sum + row.reduce((s, lp, t) => s + weights[i][t] * lp, 0),
-      0,
-    );
     const { kind } = plan[step - 1];
     losses[kind] = losses[kind] === undefined ? loss : 0.9 * losses[kind] + 0.1 * loss;
     const ended = performance.now();
@@ -78,8 +78,23 @@ export async function trainSft({ engine, sources, phases, optimizer, stage }: Sf
       time: { update_s: seconds(ended - computing), total_s: seconds(ended - started) },
     };
     stage.progress(step, losses);
-    await endStep(stage, engine, row, step);
+    await endStep(stage, engine, row, step, also);
   }
+}
+
+/** One update on a batch. `loss`: nats a trained token, before the update. */
+export async function sftStep(
+  engine: Engine,
+  batch: readonly Example[],
+  options: StepOptions,
+): Promise<StepResult & { loss: number }> {
+  const mass = batch.reduce((sum, { weights }) => sum + weights.reduce((a, b) => a + b, 0), 0);
+  const sequences = batch.map(({ prompt, tokens }) => ({ prompt, completion: tokens }));
+  const weights = batch.map((example) => example.weights.map((w) => w / mass));
+  const logprobs = await engine.backward(sequences, weights);
+  const likelihood = (row: number[], i: number) => row.reduce((sum, lp, t) => sum + weights[i][t] * lp, 0);
+  const loss = -logprobs.reduce((sum, row, i) => sum + likelihood(row, i), 0);
+  return { ...(await engine.step(options)), loss };
 }
 
 /** The kind of each step, and how many batches of that kind came before. */

@@ -18,6 +18,7 @@ import {
 import type { RlMetrics, SftMetrics } from '../data/run-folder.ts';
 import type { Engine } from '../engine/types.ts';
 import { Interrupted, RunError } from '../errors.ts';
+import { JUDGE_FILE } from '../trm/judge-config.ts';
 
 export interface Stage {
   /** The stage's folder: metrics.jsonl, checkpoints/, rollouts/. */
@@ -45,8 +46,15 @@ export interface Stage {
 /** Consecutive steps without a finite gradient after which a stage gives up. */
 const MAX_SKIPPED = 5;
 
-/** Loads the last checkpoint into the engine and cuts metrics and rollouts back to it. Returns the steps done. */
-export async function resumeStage(stage: Stage, engine: Engine): Promise<number> {
+/**
+ * Loads the last checkpoint into the engine and cuts metrics and rollouts back to it; `also` loads what else was saved
+ * there. Returns the steps done.
+ */
+export async function resumeStage(
+  stage: Stage,
+  engine: Engine,
+  also?: (checkpoint: string) => Promise<void>,
+): Promise<number> {
   const last = await latestCheckpoint(stage.dir);
   if (last) {
     const state = await readTrainerState(last.dir);
@@ -56,6 +64,7 @@ export async function resumeStage(stage: Stage, engine: Engine): Promise<number>
       );
     }
     await engine.load(last.dir, { optimizer: true });
+    await also?.(last.dir);
   }
   await cutBack(stage.dir, last?.step ?? 0);
   return last?.step ?? 0;
@@ -73,18 +82,22 @@ export function skipCounter(stage: Stage): (step: number, applied: boolean) => v
   };
 }
 
-/** Logs a step, saves where it is due or the user has interrupted. Throws Interrupted after saving. */
+/**
+ * Logs a step, saves where it is due or the user has interrupted; `also` puts what else belongs to the state into the
+ * checkpoint's folder. Throws Interrupted after saving.
+ */
 export async function endStep(
   stage: Stage,
   engine: Engine,
   row: RlMetrics | SftMetrics,
   position: number,
+  also?: (checkpoint: string) => Promise<void>,
 ): Promise<void> {
   await appendMetrics(stage.dir, row);
   const { step } = row;
   const interrupted = stage.signal.aborted && step < stage.steps;
   if (interrupted || step === stage.steps || step % stage.saveEvery === 0)
-    await save(stage, engine, step, position);
+    await save(stage, engine, step, position, also);
   if (interrupted) {
     throw new Interrupted(
       `interrupted; ${stage.name} is saved at step ${step} of ${stage.steps}. Go on with: ${stage.howToResume}`,
@@ -92,10 +105,17 @@ export async function endStep(
   }
 }
 
-async function save(stage: Stage, engine: Engine, step: number, position: number): Promise<void> {
+async function save(
+  stage: Stage,
+  engine: Engine,
+  step: number,
+  position: number,
+  also?: (checkpoint: string) => Promise<void>,
+): Promise<void> {
   await writeFolder(checkpointFolder(stage.dir, step), async (folder) => {
     await engine.save(folder, { optimizer: true });
     await copyTokenizer(stage.modelDir, folder);
+    await also?.(folder);
     const state = {
       format: 1 as const,
       stage: stage.name,
@@ -121,11 +141,17 @@ export async function finishedCheckpoint(stageDir: string, steps: number): Promi
   return last && last.step === steps ? last.dir : null;
 }
 
-/** Copies what makes a folder of weights a model to others: tokenizer, chat template, generation settings. */
+/**
+ * Copies what makes a folder of weights a model to others: tokenizer, chat template, generation settings. How a judge is
+ * asked is not among it: what is trained from a judge need not be one.
+ */
 export async function copyTokenizer(from: string, to: string): Promise<void> {
   const written = new Set(await readdir(to));
   for (const entry of await readdir(from, { withFileTypes: true })) {
-    const wanted = /\.(json|jinja|txt|model)$/.test(entry.name) && !entry.name.endsWith('.index.json');
+    const wanted =
+      /\.(json|jinja|txt|model)$/.test(entry.name) &&
+      !entry.name.endsWith('.index.json') &&
+      entry.name !== JUDGE_FILE;
     if (entry.isFile() && wanted && !written.has(entry.name))
       await copyFile(join(from, entry.name), join(to, entry.name));
   }

@@ -10,22 +10,20 @@
  */
 import { relative } from 'node:path';
 import type { Chat } from '../data/chat.ts';
-import { orderedItems } from '../data/order.ts';
-import { recordPrompt } from '../data/prompting.ts';
 import type { Records } from '../data/reader.ts';
 import { writeRollouts } from '../data/run-files.ts';
 import type { RlMetrics, RolloutGroup } from '../data/run-folder.ts';
 import type { Engine, Sequence } from '../engine/types.ts';
 import { RunError } from '../errors.ts';
-import { outcomeReward } from '../rewards/outcome.ts';
-import type { Judge, JudgeScore } from '../trm/judge.ts';
-import { oracleVerdict } from '../trm/oracle-judge.ts';
+import type { Judge } from '../trm/judge.ts';
 import { trustGroup } from '../trust/group.ts';
 import { policyWeights } from '../trust/loss.ts';
 import { type VariantName, variants } from '../trust/variants.ts';
 import { rlMetrics } from './metrics.ts';
 import { stepOptions } from './optimizer.ts';
-import type { Group, PolicyUpdate, Response, RlSettings } from './rollout.ts';
+import { isDue, loadTrm, type Refresh, refreshTrm, saveTrm } from './refresh.ts';
+import type { Group, PolicyUpdate, RlSettings } from './rollout.ts';
+import { type SampledGroup, sampleGroups } from './sample-groups.ts';
 import { endStep, resumeStage, type Stage, skipCounter } from './stage.ts';
 
 export interface RlOptions {
@@ -38,47 +36,55 @@ export interface RlOptions {
   template: string;
   settings: RlSettings;
   stage: Stage;
+  /** Trains the judge on; null: it stays as it is. */
+  refresh: Refresh | null;
 }
 
 /** Responses whose |A| is below this carry no gradient worth computing. */
 const NO_ADVANTAGE = 1e-6;
 
 export async function trustGrpo(options: RlOptions): Promise<void> {
-  const { policy, settings, stage } = options;
+  const { policy, settings, stage, refresh } = options;
   // the reference is the policy as it is before the first step
   const reference = settings.kl_beta > 0 ? await policy.reference() : null;
-  const done = await resumeStage(stage, policy);
+  const done = await resumeStage(stage, policy, async (dir) => (refresh ? loadTrm(refresh, dir) : undefined));
   const noteSkipped = skipCounter(stage);
+  const checkCoverage = coverageCheck(settings, stage);
 
   for (let step = done + 1; step <= stage.steps; step++) {
     const started = performance.now();
-    const sampled = await sampleGroups(options, step);
-    const sampledAt = performance.now();
-    const groups = await weighByTrust(options, sampled, step);
-    const judgedAt = performance.now();
+    const { groups: responses, ...at } = await sampleGroups({ ...options, seed: stage.seed }, step);
+    checkCoverage(step, responses);
+    const groups = weighByTrust(options, responses, step);
     const update = await updatePolicy(options, reference, groups, step);
     noteSkipped(step, update.applied);
-    const ended = performance.now();
-
-    const time = {
-      sample: sampledAt - started,
-      judge: judgedAt - sampledAt,
-      update: ended - judgedAt,
-      total: ended - started,
-    };
-    const row = rlMetrics(step, settings, groups, update, time);
-    stage.progress(step, {
-      accuracy: row.accuracy,
-      ...(row.quality === null ? {} : { quality: row.quality }),
-      ...(row.gamma === null ? {} : { γ: row.gamma }),
-    });
+    const updated = performance.now();
     await writeRollouts(
       stage.dir,
       step,
       groups.map((group) => rolloutRow(group, settings.variant, stage, step)),
     );
+    const asked = { ...options, prompts: settings.prompts };
+    const trm = refresh && isDue(refresh, step) ? await refreshTrm(refresh, asked, step) : null;
+    const ended = performance.now();
+
+    const time = {
+      sample: at.sampled - started,
+      judge: at.judged - at.sampled,
+      update: updated - at.judged,
+      refresh: refresh ? ended - updated : null,
+      total: ended - started,
+    };
+    const row = rlMetrics(step, settings, groups, update, trm, time);
+    stage.progress(step, {
+      accuracy: row.accuracy,
+      ...(row.quality === null ? {} : { quality: row.quality }),
+      ...(row.gamma === null ? {} : { γ: row.gamma }),
+    });
     if (step === 1) warnOfNoSignal(row, settings, stage);
-    await endStep(stage, policy, row, step * settings.prompts);
+    await endStep(stage, policy, row, step * settings.prompts, async (dir) =>
+      refresh ? saveTrm(refresh, dir, stage.modelDir) : undefined,
+    );
   }
   await reference?.dispose();
 }
@@ -99,57 +105,8 @@ function warnOfNoSignal(row: RlMetrics, { max_tokens }: RlSettings, { name, warn
   }
 }
 
-type SampledGroup = Omit<Group, 'trust'>;
-
-/** Step s takes items (s−1)·P … s·P−1 of the seeded order; a response's draws depend on (seed, item, sample). */
-async function sampleGroups(
-  { policy, records, chat, template, settings, stage }: RlOptions,
-  step: number,
-): Promise<SampledGroup[]> {
-  const { prompts: P, samples, temperature, top_p: topP, max_tokens: maxTokens } = settings;
-  const item = orderedItems(stage.seed, records.length);
-  const keys = Array.from({ length: P }, (_, p) => (step - 1) * P + p);
-  const asked = await Promise.all(keys.map((k) => records.get(item(k))));
-  const prompts = await Promise.all(asked.map((record) => recordPrompt(chat, record, template)));
-  const { stop } = chat.tokenizer;
-  const samples_P_G = await policy.sample(prompts, {
-    samples,
-    maxTokens,
-    temperature,
-    topP,
-    seed: stage.seed,
-    keys,
-    stop,
-  });
-  return asked.map((record, p) => ({
-    record,
-    prompt: prompts[p],
-    responses: samples_P_G[p].map((sample): Response => {
-      const text = chat.tokenizer.decode(
-        sample.finish === 'stop' ? sample.tokens.slice(0, -1) : sample.tokens,
-      );
-      const outcome =
-        sample.finish === 'stop'
-          ? outcomeReward({ problemType: record.problem_type, response: text, solution: record.solution })
-          : { reward: 0, formatOk: false, answer: null, exact: false };
-      return {
-        sample,
-        text,
-        outcome,
-        thinking: { score: null, failure: null },
-        oracle: oracleVerdict(record, sample.finish === 'stop' ? text : ''),
-      };
-    }),
-  }));
-}
-
-/** Thinking rewards, then γ, R and A of every group. */
-async function weighByTrust(
-  { judge, settings, stage }: RlOptions,
-  groups: SampledGroup[],
-  step: number,
-): Promise<Group[]> {
-  if (judge) await judgeThinking(judge, groups, settings.min_coverage);
+/** γ, R and A of every group. */
+function weighByTrust({ settings, stage }: RlOptions, groups: SampledGroup[], step: number): Group[] {
   const { variant, alpha, scaling } = settings;
   return groups.map((group) => {
     const outcome = group.responses.map((r) => r.outcome.reward);
@@ -167,24 +124,22 @@ async function weighByTrust(
   });
 }
 
-/** A broken format scores 0 by rule, the judge is not asked; a judge that fails leaves null. */
-async function judgeThinking(judge: Judge, groups: SampledGroup[], minCoverage: number): Promise<void> {
-  const all = groups.flatMap(({ record, responses }) => responses.map((response) => ({ record, response })));
-  const wellFormed = all.filter(({ response }) => response.outcome.formatOk);
-  const scores = await judge.score(
-    wellFormed.map(({ record, response }) => ({ record, response: response.text })),
-  );
-  for (const { response } of all) response.thinking = { score: 0, failure: null };
-  wellFormed.forEach(({ response }, i) => {
-    response.thinking = scores[i];
-  });
-  const scored = scores.filter((s: JudgeScore) => s.score !== null).length;
-  if (wellFormed.length > 0 && scored / wellFormed.length < minCoverage) {
-    const failure = scores.find((s) => s.failure !== null)?.failure;
-    throw new RunError(
-      `judge: only ${scored} of ${wellFormed.length} responses were scored (${failure}); mend the judge, or lower rl.min_coverage`,
-    );
-  }
+/**
+ * What a judge that scores too little is answered with: a warning when coverage falls below one bound, RunError below
+ * the other.
+ */
+function coverageCheck({ min_coverage, warn_coverage }: RlSettings, { name, warn }: Stage) {
+  let low = false;
+  return (step: number, groups: SampledGroup[]) => {
+    const asked = groups.flatMap((g) => g.responses).filter((r) => r.outcome.formatOk);
+    const failures = asked.flatMap((r) => r.thinking.failure ?? []);
+    const coverage = asked.length > 0 ? 1 - failures.length / asked.length : 1;
+    const said = `only ${asked.length - failures.length} of ${asked.length} responses were scored (${failures[0]})`;
+    if (coverage < min_coverage)
+      throw new RunError(`judge: ${said}; mend the judge, or lower rl.min_coverage`);
+    if (coverage < warn_coverage && !low) warn(`${name}, step ${step}: ${said}`);
+    low = coverage < warn_coverage;
+  };
 }
 
 /** The clipped objective's gradient, as weights on token log-probabilities; one optimizer step an update. */

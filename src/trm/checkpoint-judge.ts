@@ -47,7 +47,10 @@ export function checkpointJudge(options: CheckpointJudgeOptions): Judge {
     const prompts = await Promise.all(
       responses.map(({ record, response }) => judgePrompt(chat, config, record, response, read)),
     );
-    const scores = await scoresOf(prompts.flatMap((p) => ('prompt' in p ? [p.prompt] : [])));
+    const scores = await eachOrWhy(
+      prompts.flatMap((p) => ('prompt' in p ? [p.prompt] : [])),
+      scoresOf,
+    );
     let next = 0;
     return prompts.map((p) => ('failure' in p ? failed(p.failure) : scores[next++]));
   };
@@ -66,6 +69,25 @@ export function checkpointJudge(options: CheckpointJudgeOptions): Judge {
     },
     dispose: () => engine.dispose(),
   };
+}
+
+/** Scores of prompts at once; one that the engine refuses (too long for its context) fails and the others do not. */
+async function eachOrWhy(
+  prompts: Prompt[],
+  scoresOf: (prompts: Prompt[]) => Promise<JudgeScore[]>,
+): Promise<JudgeScore[]> {
+  try {
+    return await scoresOf(prompts);
+  } catch (error) {
+    const refused = (prompt: Prompt) => (error as Error).message.startsWith(`${prompt.source}: `);
+    if (!(error instanceof InputError) || !prompts.some(refused)) throw error;
+    if (prompts.length === 1) return [failed(error.message)];
+    const half = Math.ceil(prompts.length / 2);
+    return [
+      ...(await eachOrWhy(prompts.slice(0, half), scoresOf)),
+      ...(await eachOrWhy(prompts.slice(half), scoresOf)),
+    ];
+  }
 }
 
 async function expectedScores(

@@ -1,14 +1,70 @@
 /**
- * The TRM's training data: responses sampled from the policy it will judge, each with its question and a score by an
- * annotator (paper, section 3.2; there the policy's responses during GRPO, scored by a larger model).
+ * The TRM's training data, first stage: responses of the policy that it will judge, each with its question and what the
+ * rules say of its answer (paper, section 3.2; there the policy's responses during GRPO).
  */
 import type { Chat } from '../data/chat.ts';
-import { recordPrompt } from '../data/prompting.ts';
 import type { LoadedRecord, Records } from '../data/reader.ts';
 import type { Engine } from '../engine/types.ts';
-import { parseResponse } from '../rewards/format.ts';
+import { outcomeReward } from '../rewards/outcome.ts';
+import { annotate } from './annotate.ts';
 import type { Judge } from './judge.ts';
-import { canBeJudged } from './prompt.ts';
+import { enginePolicy, type Policy, type SamplingOptions } from './policy.ts';
+import type { Collected, Row } from './rows.ts';
+
+/** The responses to some questions in a row. */
+export interface CollectedBatch {
+  /** Questions, or groups of a run, that it covers. */
+  inputs: number;
+  rows: Row<Collected>[];
+  /** Why calls gave no response, one each. */
+  failures: string[];
+}
+
+/** Where responses come from. */
+export interface ResponseSource {
+  /** Inputs in all. */
+  inputs: number;
+  /** Batches from input `from` on. Where they begin changes no response. */
+  batches(from: number): AsyncIterable<CollectedBatch>;
+}
+
+export interface CollectOptions {
+  policy: Policy;
+  signal?: AbortSignal;
+}
+
+/** A policy's responses to records [from, to), batch by batch; a record's index is the key of its draws. */
+export async function* collectResponses(
+  records: Records,
+  from: number,
+  to: number,
+  { policy, signal }: CollectOptions,
+): AsyncGenerator<CollectedBatch> {
+  for (let at = from; at < to; at += policy.chunk) {
+    signal?.throwIfAborted();
+    const keys = Array.from({ length: Math.min(policy.chunk, to - at) }, (_, i) => at + i);
+    const asked = await Promise.all(keys.map((i) => records.get(i)));
+    const answers = await policy.answer(asked, keys);
+    const batch: CollectedBatch = { inputs: keys.length, rows: [], failures: [] };
+    asked.forEach((record, i) => {
+      for (const answer of answers[i])
+        if ('failure' in answer) batch.failures.push(answer.failure);
+        else batch.rows.push({ record, facts: collected(record, answer, policy.name) });
+    });
+    yield batch;
+  }
+}
+
+/** What the rules say of a response; one that was cut off has no answer. */
+export function collected(
+  record: LoadedRecord,
+  { response, finish }: Pick<Collected, 'response' | 'finish'>,
+  policy: string,
+): Collected {
+  const said = outcomeReward({ problemType: record.problem_type, response, solution: record.solution });
+  const { formatOk, reward, exact } = finish === 'stop' ? said : { formatOk: false, reward: 0, exact: false };
+  return { response, finish, format_ok: formatOk, outcome: reward, right: exact, policy };
+}
 
 /** A question, a response to it, and its score. */
 export interface ScoredResponse {
@@ -17,21 +73,13 @@ export interface ScoredResponse {
   score: number;
 }
 
-export interface CollectOptions {
+export interface ScoredOptions extends SamplingOptions {
   policy: Engine;
   annotator: Judge;
   chat: Chat;
-  template: string;
-  /** Responses a question. */
-  samples: number;
-  temperature: number;
-  maxTokens: number;
-  seed: number;
   progress?: (done: number) => void;
   signal?: AbortSignal;
 }
-
-const CHUNK = 48;
 
 /**
  * Samples and scores responses to records [from, to). Left out: broken formats and responses cut off by the token
@@ -41,29 +89,16 @@ export async function collect(
   records: Records,
   from: number,
   to: number,
-  options: CollectOptions,
+  { policy: engine, annotator, chat, progress, signal, ...sampling }: ScoredOptions,
 ): Promise<ScoredResponse[]> {
-  const { policy, annotator, chat, template, samples, temperature, maxTokens, seed } = options;
-  const { stop } = chat.tokenizer;
-  const rows: ScoredResponse[] = [];
-  for (let at = from; at < to; at += CHUNK) {
-    options.signal?.throwIfAborted();
-    const keys = Array.from({ length: Math.min(CHUNK, to - at) }, (_, i) => at + i);
-    const asked = await Promise.all(keys.map((i) => records.get(i)));
-    const prompts = await Promise.all(asked.map((record) => recordPrompt(chat, record, template)));
-    const sampled = await policy.sample(prompts, { samples, maxTokens, temperature, seed, keys, stop });
-    const responses = asked.flatMap((record, i) =>
-      sampled[i]
-        .filter((s) => s.finish === 'stop')
-        .map((s) => ({ record, response: chat.tokenizer.decode(s.tokens.slice(0, -1)) }))
-        .filter(({ response }) => parseResponse(response) !== null && canBeJudged(response)),
-    );
-    const scores = await annotator.score(responses);
-    responses.forEach((row, i) => {
-      const { score } = scores[i];
-      if (score !== null) rows.push({ ...row, score });
-    });
-    options.progress?.(at + keys.length - from);
+  const policy = enginePolicy('', { engine, chat }, sampling);
+  const scored: ScoredResponse[] = [];
+  let done = 0;
+  for await (const { inputs, rows } of collectResponses(records, from, to, { policy, signal })) {
+    for await (const { record, facts } of annotate(rows, annotator))
+      if (facts.score !== null) scored.push({ record, response: facts.response, score: facts.score });
+    done += inputs;
+    progress?.(done);
   }
-  return rows;
+  return scored;
 }

@@ -1,48 +1,81 @@
 /**
- * Scored responses as training examples: the judge's prompt, and the score to the nearest tenth as its answer.
- * Scores are far from evenly spread, so a row is drawn with a probability ∝ 1/√(rows of its score); the paper samples
- * score intervals evenly (section 3.2).
+ * Scored responses as training examples: the judge's prompt, and the score to the nearest tenth as its answer. Rows come
+ * epoch after epoch, each in an order of its own; or `balanced`, where a row is drawn with a probability ∝ 1/√(rows of
+ * its score), for sets whose scores are far from evenly spread (the paper samples score intervals evenly instead,
+ * section 3.2).
  */
 import type { Chat } from '../data/chat.ts';
+import { orderedItems } from '../data/order.ts';
+import { InputError } from '../errors.ts';
 import { keyed } from '../worlds/random.ts';
 import { scoreTokens } from './checkpoint-judge.ts';
 import type { ScoredResponse } from './collect.ts';
 import { type JudgeTemplates, judgePrompt, nearestScore, SCORES } from './prompt.ts';
+
+/** Rows to learn from, wherever they are. */
+export interface LessonRows {
+  /** All scores, 0…1. */
+  scores: readonly number[] | Float32Array;
+  get(i: number): Promise<ScoredResponse>;
+}
+
+/** Rows in memory. */
+export function lessonRows(rows: readonly ScoredResponse[]): LessonRows {
+  return { scores: rows.map(({ score }) => score), get: async (i) => rows[i] };
+}
+
+export const ORDERS = ['epochs', 'balanced'] as const;
 
 export interface LessonOptions {
   chat: Chat;
   templates: JudgeTemplates;
   batch: number;
   seed: number;
+  order: (typeof ORDERS)[number];
 }
 
 /** Batch k of the TRM's training. Throws InputError where scores cannot be told apart. */
-export function trmLessons(rows: readonly ScoredResponse[], { chat, templates, batch, seed }: LessonOptions) {
+export function trmLessons(rows: LessonRows, { chat, templates, batch, seed, order }: LessonOptions) {
   const tokens = scoreTokens(chat);
-  const labels = rows.map((row) => SCORES.indexOf(nearestScore(row.score)));
-  const counts = SCORES.map((_, label) => labels.filter((l) => l === label).length);
+  const draw = order === 'balanced' ? balancedDraws(rows.scores, seed) : epochDraws(rows.scores.length, seed);
+  return async (k: number) =>
+    Promise.all(
+      draw(k, batch).map(async (i) => {
+        const { record, response, score } = await rows.get(i);
+        const made = await judgePrompt(chat, templates, record, response);
+        if ('failure' in made) throw new InputError(`${record.source}: ${made.failure}`);
+        const target = tokens[SCORES.indexOf(nearestScore(score))];
+        return { prompt: made.prompt, tokens: target, weights: target.map(() => 1) };
+      }),
+    );
+}
+
+/** Rows of batch k. */
+type Draw = (k: number, batch: number) => number[];
+
+function epochDraws(length: number, seed: number): Draw {
+  const item = orderedItems(seed, length);
+  return (k, batch) => Array.from({ length: batch }, (_, j) => item(k * batch + j));
+}
+
+function balancedDraws(scores: LessonRows['scores'], seed: number): Draw {
+  const labels = Array.from(scores, (score) => SCORES.indexOf(nearestScore(score)));
+  const counts = SCORES.map(() => 0);
+  for (const label of labels) counts[label] += 1;
   const cumulative: number[] = [];
   let total = 0;
   for (const label of labels) {
     total += 1 / Math.sqrt(counts[label]);
     cumulative.push(total);
   }
-
-  return async (k: number) => {
+  return (k, batch) => {
     const random = keyed('trm lessons', seed, k);
-    const drawn = Array.from({ length: batch }, () => firstAtLeast(cumulative, random.uniform() * total));
-    return Promise.all(
-      drawn.map(async (i) => {
-        const made = await judgePrompt(chat, templates, rows[i].record, rows[i].response);
-        if ('failure' in made) throw new Error(`${rows[i].record.source}: ${made.failure}`);
-        return { prompt: made.prompt, tokens: tokens[labels[i]], weights: tokens[labels[i]].map(() => 1) };
-      }),
-    );
+    return Array.from({ length: batch }, () => firstAbove(cumulative, random.uniform() * total));
   };
 }
 
 /** Index of the first entry of an ascending list that is above `value`. */
-function firstAtLeast(ascending: readonly number[], value: number): number {
+function firstAbove(ascending: readonly number[], value: number): number {
   let low = 0;
   let high = ascending.length - 1;
   while (low < high) {

@@ -2,6 +2,7 @@
 import { loadChat } from '../data/chat.ts';
 import { createLocalEngine } from '../engine/local/index.ts';
 import { checkpointJudge } from './checkpoint-judge.ts';
+import { type Asking, endpointJudge } from './endpoint-judge.ts';
 import type { Judge } from './judge.ts';
 import { readJudgeConfig } from './judge-config.ts';
 import { oracleJudge } from './oracle-judge.ts';
@@ -16,9 +17,17 @@ export interface JudgeEngine {
   tokenBudget: number;
 }
 
-/** Throws InputError: a folder, template or vocabulary that cannot be used. */
-export async function openJudge(settings: JudgeSettings, engine: JudgeEngine): Promise<Judge> {
+/**
+ * `asking` is for judges behind a server; a folder's judge.json says how its model is told of a question.
+ * Throws InputError: a folder, template, vocabulary, address or key that cannot be used.
+ */
+export async function openJudge(
+  settings: JudgeSettings,
+  engine: JudgeEngine,
+  asking: Asking = {},
+): Promise<Judge> {
   if (settings === 'oracle') return oracleJudge;
+  if ('url' in settings) return endpointJudge(settings, asking);
   return folderJudge(settings, engine);
 }
 

@@ -59,7 +59,12 @@ export async function judgePrompt(
 ): Promise<{ prompt: Prompt } | { failure: string }> {
   if (!canBeJudged(response)) return { failure: 'the response holds a picture placeholder' };
   const text = judgeText(templates, record, response);
-  const pictures = await read(record);
+  if (!canBeJudged(text)) return { failure: 'the question holds a picture placeholder' };
+  const pictures = await read(record).catch((error) => {
+    if (error instanceof InputError) return error.message;
+    throw error;
+  });
+  if (typeof pictures === 'string') return { failure: pictures };
   const prompt = chatPrompt(chat, pictureAndText(record.picture, text), pictures, record.source);
   return { prompt: { ...prompt, source: `${record.source}: a judge's prompt` } };
 }

@@ -1,25 +1,17 @@
 /** How far a judge can be trusted: its scores against an annotator's on the same responses. */
 
+import type { Reliability } from '../data/run-folder.ts';
 import { mean } from '../data/shares.ts';
 import { outcomeReward } from '../rewards/outcome.ts';
 import type { ScoredResponse } from './collect.ts';
-import type { Judge } from './judge.ts';
-
-export interface Reliability {
-  /** Responses both have scored. */
-  n: number;
-  /** Rank correlation (ties get the mean rank); null where one side is constant. */
-  spearman: number | null;
-  /** Mean absolute difference; null where nothing was scored. */
-  mae: number | null;
-  /** Probability that a sound response (annotated ≥ 0.5) is scored above a flawed one; null where there is only one kind. */
-  auc_sound: number | null;
-  /** The same for right answers above wrong ones. */
-  auc_right: number | null;
-}
+import type { Judge, JudgeScore } from './judge.ts';
 
 export async function reliability(judge: Judge, rows: readonly ScoredResponse[]): Promise<Reliability> {
-  const scores = await judge.score(rows.map(({ record, response }) => ({ record, response })));
+  return reliabilityOf(await judge.score(rows.map(({ record, response }) => ({ record, response }))), rows);
+}
+
+/** The same of scores that a judge has given already, one a row. */
+export function reliabilityOf(scores: readonly JudgeScore[], rows: readonly ScoredResponse[]): Reliability {
   const both = rows.flatMap((row, i) =>
     scores[i].score === null ? [] : [{ ...row, judged: scores[i].score as number }],
   );

@@ -38,7 +38,7 @@ export const EndpointSettings = z.strictObject({
   /** Calls under way at once. */
   concurrency: whole.default(8),
   /** A call that has not been answered by then is given up, and tried again. */
-  timeout_s: positive.default(60),
+  timeout_s: positive.max(300, 'must be 300 at most').default(60),
   /** The environment variable that holds the key, if the server wants one. */
   key_variable: z.string().default('OPENAI_API_KEY'),
   /** Folder in which replies are kept; null: none. */

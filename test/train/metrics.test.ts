@@ -21,6 +21,8 @@ const settings: RlSettings = {
   scaling: 'paper',
   updates: 1,
   min_coverage: 0.5,
+  warn_coverage: 0.9,
+  judge_deadline_s: 60,
   optimizer,
 };
 const update: PolicyUpdate = {
@@ -31,7 +33,7 @@ const update: PolicyUpdate = {
   clipFraction: 0,
   learningRate: 0.01,
 };
-const ms = { sample: 1000, judge: 200, update: 3000.4, total: 4201 };
+const ms = { refresh: null, sample: 1000, judge: 200, update: 3000.4, total: 4201 };
 
 interface Row {
   /** Right, wrong, broken format, or cut off (which is broken too). */
@@ -98,7 +100,7 @@ const tiedWrong: Row[] = [
 
 describe('metrics of a step with a judge and an oracle', () => {
   const groups = [group(mixed, 'numerical'), group(tiedWrong, 'OCR')];
-  const row = rlMetrics(3, settings, groups, update, ms);
+  const row = rlMetrics(3, settings, groups, update, null, ms);
 
   it('have the format of metrics.jsonl', () => expect(RlMetrics.parse(row)).toEqual(row));
 
@@ -153,30 +155,30 @@ describe('metrics where something was not to be had are null, never 0', () => {
   it('outcome-only GRPO: no thinking, coverage, γ', () => {
     const grpo = { variant: 'grpo' as const };
     const groups = [group(without(mixed), 'numerical', grpo)];
-    const row = rlMetrics(1, { ...settings, ...grpo }, groups, update, ms);
+    const row = rlMetrics(1, { ...settings, ...grpo }, groups, update, null, ms);
     expect(row).toMatchObject({ thinking: null, coverage: null, gamma: null, gamma_below_1: null });
   });
 
   it('records of no world: no quality, flawed-right, styles', () => {
-    const row = rlMetrics(1, settings, [group(without(mixed), 'numerical')], update, ms);
+    const row = rlMetrics(1, settings, [group(without(mixed), 'numerical')], update, null, ms);
     expect(row).toMatchObject({ quality: null, flawed_right: null, styles: null });
   });
 
   it('all groups tied: no γ to take a mean of', () => {
-    const row = rlMetrics(1, settings, [group(tiedWrong, 'OCR')], update, ms);
+    const row = rlMetrics(1, settings, [group(tiedWrong, 'OCR')], update, null, ms);
     expect(row).toMatchObject({ gamma: null, gamma_below_1: null, tied: 1, flawed_right: null });
   });
 
   it('a judge that failed everywhere: coverage 0, thinking null', () => {
     const failed = mixed.slice(0, 3).map((r) => ({ ...r, thinking: 'gone' }));
-    const row = rlMetrics(1, settings, [group(failed, 'numerical')], update, ms);
+    const row = rlMetrics(1, settings, [group(failed, 'numerical')], update, null, ms);
     expect(row).toMatchObject({ coverage: 0, thinking: null, gamma: 1 });
     expect(row.reward).toBeCloseTo(2 / 3, 12);
   });
 
   it('a gradient that was not finite: no norm, not applied', () => {
     const bad = { ...update, gradNorm: Number.NaN, applied: false };
-    const row = rlMetrics(1, settings, [group(mixed, 'numerical')], bad, ms);
+    const row = rlMetrics(1, settings, [group(mixed, 'numerical')], bad, null, ms);
     expect(row).toMatchObject({ grad_norm: null, applied: false });
   });
 });

@@ -9,6 +9,7 @@ import type { LoadedRecord, Records } from '../../src/data/reader.ts';
 import { readRlMetrics, readRollouts, withoutTime } from '../../src/data/run-files.ts';
 import type { Engine } from '../../src/engine/types.ts';
 import { Interrupted, RunError } from '../../src/errors.ts';
+import type { Refresh } from '../../src/train/refresh.ts';
 import type { RlSettings } from '../../src/train/rollout.ts';
 import type { Stage } from '../../src/train/stage.ts';
 import { trustGrpo } from '../../src/train/trust-grpo.ts';
@@ -72,6 +73,8 @@ const settings: RlSettings = {
   scaling: 'paper',
   updates: 1,
   min_coverage: 0.5,
+  warn_coverage: 0.9,
+  judge_deadline_s: 60,
   optimizer: { ...optimizer, learning_rate: 1e-3 },
 };
 
@@ -80,7 +83,7 @@ function judgeBy(rule: (asked: JudgedResponse, i: number) => number | null) {
   const asked: JudgedResponse[] = [];
   const judge: Judge = {
     name: 'by hand',
-    takes: 'singly',
+    takes: 'together',
     dispose: async () => {},
     score: async (responses) => {
       asked.push(...responses);
@@ -99,8 +102,9 @@ interface Run {
   over?: Partial<RlSettings>;
   stage?: Partial<Stage>;
   all?: LoadedRecord[];
+  refresh?: Refresh | null;
 }
-async function train({ judge = null, over = {}, stage, all = records }: Run): Promise<Stage> {
+async function train({ judge = null, over = {}, stage, all = records, refresh = null }: Run): Promise<Stage> {
   await policy.load(taught);
   const s = stageIn(join(dir, `run-${folders++}`), taught, { steps: 1, ...stage });
   await trustGrpo({
@@ -111,6 +115,7 @@ async function train({ judge = null, over = {}, stage, all = records }: Run): Pr
     template: '{problem}',
     settings: { ...settings, ...over },
     stage: s,
+    refresh,
   });
   return s;
 }
@@ -284,6 +289,7 @@ describe('the update', () => {
       template: '{problem}',
       settings: { ...settings, ...over },
       stage: s,
+      refresh: null,
     });
     const metrics = async (of: Stage) => (await readRlMetrics(of.dir)).map(withoutTime);
     expect(await metrics(s)).toEqual(await metrics(whole));

@@ -16,7 +16,7 @@ import {
 } from '../../src/trm/checkpoint-judge.ts';
 import type { ScoredResponse } from '../../src/trm/collect.ts';
 import { judgeConfigOf } from '../../src/trm/judge-config.ts';
-import { trmLessons } from '../../src/trm/lessons.ts';
+import { lessonRows, trmLessons } from '../../src/trm/lessons.ts';
 import {
   checkJudgeTemplate,
   judgePrompt,
@@ -42,6 +42,7 @@ const options = () => ({
   chat,
   templates,
   batch: 50,
+  order: 'balanced' as const,
   seed: 3,
 });
 const scored = (count: number, score: number): ScoredResponse[] =>
@@ -53,7 +54,7 @@ const scored = (count: number, score: number): ScoredResponse[] =>
 
 describe('lessons', () => {
   it('are the question, the response as a finished turn, the judge’s token, and one score token with all the loss', async () => {
-    const [lesson] = await trmLessons(scored(1, 0.64), { ...options(), batch: 1 })(0);
+    const [lesson] = await trmLessons(lessonRows(scored(1, 0.64)), { ...options(), batch: 1 })(0);
     const [{ tokens }] = lesson.prompt.chunks as [{ tokens: number[] }];
     expect(chat.tokenizer.decode(tokens)).toBe(
       'how many ? <|im_start|> <think> so 1 </think> <answer> 1 </answer> <|im_end|> <judge> <|im_start|>',
@@ -64,7 +65,7 @@ describe('lessons', () => {
 
   it('draw a score’s rows with weight √count: 900, 100 and 9 rows come as 30 : 10 : 3', async () => {
     const rows = [...scored(900, 0), ...scored(100, 0.5), ...scored(9, 1)];
-    const batch = trmLessons(rows, { ...options(), batch: 500 });
+    const batch = trmLessons(lessonRows(rows), { ...options(), batch: 500 });
     const seen: Record<string, number> = {};
     for (let k = 0; k < 20; k++)
       for (const { tokens } of await batch(k)) {
@@ -82,7 +83,7 @@ describe('lessons', () => {
   it('are a function of seed and batch number: again the same, else others', async () => {
     const rows = Array.from({ length: 11 }, (_, i) => scored(3, i / 10)).flat();
     const drawn = async (seed: number, k: number) =>
-      (await trmLessons(rows, { ...options(), seed })(k)).map(({ tokens }) => tokens[0]);
+      (await trmLessons(lessonRows(rows), { ...options(), seed })(k)).map(({ tokens }) => tokens[0]);
     expect(await drawn(3, 5)).toEqual(await drawn(3, 5));
     expect(await drawn(3, 6)).not.toEqual(await drawn(3, 5));
     expect(await drawn(4, 5)).not.toEqual(await drawn(3, 5));
@@ -221,7 +222,10 @@ describe('a checkpoint as a judge', () => {
     const { engine } = await openModel(model);
     try {
       // some lessons, so that it answers with scores at all
-      const lessons = trmLessons([...scored(1, 0.2), ...scored(1, 0.9)], { ...options(), batch: 8 });
+      const lessons = trmLessons(lessonRows([...scored(1, 0.2), ...scored(1, 0.9)]), {
+        ...options(),
+        batch: 8,
+      });
       const adam = {
         learningRate: 3e-3,
         betas: [0.9, 0.98] as [number, number],

@@ -1,0 +1,177 @@
+/**
+ * A step's questions, their responses and what rules can say of these; thinking rewards are asked for as soon as a
+ * response is complete, where the judge takes responses singly, while others are still being sampled.
+ */
+import type { Chat } from '../data/chat.ts';
+import { orderedItems } from '../data/order.ts';
+import { recordPrompt } from '../data/prompting.ts';
+import type { LoadedRecord, Records } from '../data/reader.ts';
+import type { DrawnToken, Engine, Sample } from '../engine/types.ts';
+import { outcomeReward } from '../rewards/outcome.ts';
+import type { Judge, JudgeScore } from '../trm/judge.ts';
+import { oracleVerdict } from '../trm/oracle-judge.ts';
+import type { Group, Response, RlSettings } from './rollout.ts';
+
+export type SampledGroup = Omit<Group, 'trust'>;
+
+export interface Sampling {
+  policy: Engine;
+  /** Null where no thinking rewards are wanted. */
+  judge: Judge | null;
+  records: Records;
+  chat: Chat;
+  /** How a question is written, with {problem} and {options}. */
+  template: string;
+  settings: RlSettings;
+  seed: number;
+}
+
+/** When sampling ended, and when all thinking rewards had come: `performance.now()`. */
+export interface SampledAt {
+  sampled: number;
+  judged: number;
+}
+
+/** Indices of step s (1, 2, …) in the seeded order of `n` records: items (s−1)·P … s·P−1, as keys of their draws too. */
+export function itemsOf(
+  step: number,
+  prompts: number,
+  seed: number,
+  n: number,
+): { key: number; at: number }[] {
+  const item = orderedItems(seed, n);
+  return Array.from({ length: prompts }, (_, p) => {
+    const key = (step - 1) * prompts + p;
+    return { key, at: item(key) };
+  });
+}
+
+/** A response's draws depend on (seed, item, sample) alone. Throws what the judge throws: InputError. */
+export async function sampleGroups(
+  { policy, judge, records, chat, template, settings, seed }: Sampling,
+  step: number,
+): Promise<SampledAt & { groups: SampledGroup[] }> {
+  const { samples, temperature, top_p: topP, max_tokens: maxTokens } = settings;
+  const items = itemsOf(step, settings.prompts, seed, records.length);
+  const keys = items.map(({ key }) => key);
+  const asked = await Promise.all(items.map(({ at }) => records.get(at)));
+  const prompts = await Promise.all(asked.map((record) => recordPrompt(chat, record, template)));
+  const { stop } = chat.tokenizer;
+  const desk = judge && openDesk(judge, settings.judge_deadline_s);
+  const early =
+    judge?.takes === 'singly'
+      ? whenComplete(stop, (p, g, tokens) => {
+          const { text, outcome } = readResponse(chat, asked[p], { tokens, logprobs: [], finish: 'stop' });
+          if (outcome.formatOk) desk!.ask(p * samples + g, asked[p], text);
+        })
+      : null;
+  try {
+    const samples_P_G = await policy.sample(prompts, {
+      samples,
+      maxTokens,
+      temperature,
+      topP,
+      seed,
+      keys,
+      stop,
+      ...(early ? { onToken: early } : {}),
+    });
+    const sampled = performance.now();
+    const groups = asked.map((record, p) => ({
+      record,
+      prompt: prompts[p],
+      responses: samples_P_G[p].map((sample) => readResponse(chat, record, sample)),
+    }));
+    if (desk) await giveThinkingRewards(desk, groups, samples);
+    return { groups, sampled, judged: performance.now() };
+  } finally {
+    desk?.close();
+  }
+}
+
+/** What rules and the oracle say of a response. One that was cut off has no answer. */
+function readResponse(chat: Chat, record: LoadedRecord, sample: Sample): Response {
+  const whole = sample.finish === 'stop';
+  const text = chat.tokenizer.decode(whole ? sample.tokens.slice(0, -1) : sample.tokens);
+  const outcome = whole
+    ? outcomeReward({ problemType: record.problem_type, response: text, solution: record.solution })
+    : { reward: 0, formatOk: false, answer: null, exact: false };
+  return {
+    sample,
+    text,
+    outcome,
+    thinking: { score: null, failure: null },
+    oracle: oracleVerdict(record, whole ? text : ''),
+  };
+}
+
+/** A listener to tokens that calls back with every response that ends by itself, once it has. */
+function whenComplete(
+  stop: readonly number[],
+  complete: (prompt: number, sample: number, tokens: number[]) => void,
+): (drawn: DrawnToken) => void {
+  const responses = new Map<string, number[]>();
+  return ({ prompt, sample, token }) => {
+    const key = `${prompt} ${sample}`;
+    const tokens = responses.get(key) ?? [];
+    tokens.push(token);
+    responses.set(key, tokens);
+    if (!stop.includes(token)) return;
+    responses.delete(key);
+    complete(prompt, sample, tokens);
+  };
+}
+
+/** Where responses are handed over for judgement, each once. */
+interface Desk {
+  /** Hands a response over by itself. */
+  ask(index: number, record: LoadedRecord, response: string): void;
+  /** The scores of responses, in order: those asked for already, and the rest now. The deadline runs from here. */
+  collect(all: readonly { index: number; record: LoadedRecord; response: string }[]): Promise<JudgeScore[]>;
+  close(): void;
+}
+
+function openDesk(judge: Judge, deadlineSeconds: number): Desk {
+  const deadline = new AbortController();
+  const asked = new Map<number, Promise<JudgeScore[]>>();
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    ask(index, record, response) {
+      const score = judge.score([{ record, response }], deadline.signal);
+      // reported where it is collected
+      score.catch(() => {});
+      asked.set(index, score);
+    },
+    async collect(all) {
+      const late = () => deadline.abort(`no score within ${deadlineSeconds} s of the step's last response`);
+      timer = setTimeout(late, Math.min(1000 * deadlineSeconds, LONGEST_TIMER));
+      const rest = all.filter(({ index }) => !asked.has(index));
+      const handed = rest.map(({ record, response }) => ({ record, response }));
+      const scored = rest.length > 0 ? await judge.score(handed, deadline.signal) : [];
+      const known = new Map(rest.map(({ index }, i) => [index, scored[i]]));
+      return Promise.all(all.map(async ({ index }) => known.get(index) ?? (await asked.get(index)!)[0]));
+    },
+    close() {
+      clearTimeout(timer);
+      deadline.abort('the step has ended');
+    },
+  };
+}
+
+/** Node's timers hold 31 bits of milliseconds. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** A broken format scores 0 by rule, the judge is not asked; a judge that fails leaves null. */
+async function giveThinkingRewards(desk: Desk, groups: SampledGroup[], samples: number): Promise<void> {
+  const all = groups.flatMap(({ record, responses }, p) =>
+    responses.map((response, g) => ({ index: p * samples + g, record, response })),
+  );
+  for (const { response } of all) response.thinking = { score: 0, failure: null };
+  const wellFormed = all.filter(({ response }) => response.outcome.formatOk);
+  const scores = await desk.collect(
+    wellFormed.map(({ index, record, response }) => ({ index, record, response: response.text })),
+  );
+  wellFormed.forEach(({ response }, i) => {
+    response.thinking = scores[i];
+  });
+}

@@ -1,0 +1,87 @@
+/** `sophia trm annotate`'s work: the rows of a file with a judge's scores into another; goes on where it was stopped. */
+import { countRows, readJsonl } from '../data/jsonl.ts';
+import { type Done, writeResumable } from '../data/resumable-jsonl.ts';
+import { InputError, RunError } from '../errors.ts';
+import { type AnnotateOptions, type Annotator, annotate, BATCH, NOT_SHOWN, REFUSED } from './annotate.ts';
+import type { StageOptions } from './collect-file.ts';
+import { countFailure, mostFrequent, reasonOf } from './failure-counts.ts';
+import {
+  type Annotated,
+  annotatedSchema,
+  type Collected,
+  collectedSchema,
+  parseRow,
+  type Row,
+  rowOf,
+} from './rows.ts';
+
+export interface AnnotateCounts {
+  read: number;
+  scored: number;
+  /** Rows without a score, by the beginning of their failure. */
+  failed: Record<string, number>;
+}
+
+/** With a slow judge, rows are written after so many milliseconds, so that little is lost. */
+const MS = 5000;
+
+/**
+ * Writes `out`. Throws InputError as writeResumable does and where the judge refuses all it is first asked; RunError
+ * where nothing could be scored: `out` then says why of each row.
+ */
+export async function annotateFile(
+  file: string,
+  out: string,
+  judge: Annotator,
+  { settings, force, progress, ...options }: StageOptions & AnnotateOptions,
+): Promise<Done<AnnotateCounts>> {
+  const total = await countRows(file);
+  const counts: AnnotateCounts = { read: 0, scored: 0, failed: {} };
+  const done = await writeResumable(out, { settings, counts, force }, async (part) => {
+    progress?.(part.inputs, total);
+    const now = structuredClone(part.counts);
+    let chunk: Row<Annotated>[] = [];
+    let began = performance.now();
+    let refusal: string | null = null;
+    const flush = async () => {
+      if (refusal !== null && now.scored === 0 && onlyRefused(now.failed)) throw new InputError(refusal);
+      const rows = chunk.map((row) => rowOf(row, out));
+      await part.append(rows, now.read, structuredClone(now));
+      progress?.(now.read, total);
+      chunk = [];
+      began = performance.now();
+    };
+    for await (const row of annotate(rowsOf(file, part.inputs, options), judge, options)) {
+      const { score, failure } = row.facts;
+      now.read++;
+      if (score !== null) now.scored++;
+      else countFailure(now.failed, failure!);
+      if (failure !== null && reasonOf(failure) === REFUSED) refusal ??= `${row.record.source}: ${failure}`;
+      chunk.push(row);
+      // batches of a judge who takes together begin at multiples of their size, so no chunk may end within one
+      const mayEnd = judge.takes === 'singly' ? performance.now() - began > MS : false;
+      if (now.read % BATCH === 0 || mayEnd) await flush();
+    }
+    await flush();
+  });
+  const { read, scored, failed } = done.counts;
+  if (scored > 0) return done;
+  throw new RunError(
+    `${out}: not one of ${read} responses was scored (${mostFrequent(failed)}); its rows say why`,
+  );
+}
+
+async function* rowsOf(
+  file: string,
+  from: number,
+  { keepScored = false }: AnnotateOptions,
+): AsyncGenerator<Row<Collected>> {
+  const schema = keepScored ? annotatedSchema : collectedSchema;
+  for await (const { value, source } of readJsonl(file, from))
+    yield parseRow<Collected>(schema, value, source, file);
+}
+
+/** Whether all that a judge was shown was refused. */
+function onlyRefused(failed: Record<string, number>): boolean {
+  return Object.keys(failed).every((reason) => reason === REFUSED || NOT_SHOWN.includes(reason));
+}

@@ -1,0 +1,50 @@
+/** A policy behind an OpenAI-compatible server: one call a response; a call that fails gives none and says why. */
+import { chatEndpoint } from '../data/chat-endpoint.ts';
+import { questionMessages } from '../data/prompting.ts';
+import type { LoadedRecord } from '../data/reader.ts';
+import { keyed } from '../worlds/random.ts';
+import type { Answer, Policy, SamplingOptions } from './policy.ts';
+import type { EndpointSettings } from './settings.ts';
+
+/** Calls of a chunk for each that is under way at once, so that a slow one does not leave the others' places empty. */
+const CHUNK = 8;
+
+/**
+ * Each call sends a seed of its own, made of the policy's seed, the question's key and the sample: a server that heeds
+ * seeds draws the same again. Throws InputError: an address or a key that cannot be used.
+ */
+export function endpointPolicy(
+  settings: Pick<EndpointSettings, 'url' | 'model' | 'concurrency' | 'timeout_s' | 'key_variable'>,
+  { template, samples, temperature, maxTokens, seed }: SamplingOptions,
+): Policy {
+  const { url, model, concurrency } = settings;
+  const endpoint = chatEndpoint({
+    url,
+    model,
+    concurrency,
+    timeoutMs: 1000 * settings.timeout_s,
+    keyVariable: settings.key_variable,
+  });
+  const ask = async (record: LoadedRecord, key: number, sample: number): Promise<Answer> => {
+    const result = await endpoint.chat({
+      messages: questionMessages(record, template),
+      temperature,
+      maxTokens,
+      seed: keyed('endpoint policy', seed, key, sample).below(2 ** 31),
+    });
+    if ('failure' in result) return result;
+    const { text, finish } = result.reply;
+    return { response: text, finish: finish === 'length' ? 'length' : 'stop' };
+  };
+  return {
+    name: `${endpoint.url} ${model}`,
+    chunk: Math.max(1, Math.ceil((CHUNK * concurrency) / samples)),
+    answer: (records, keys) =>
+      Promise.all(
+        records.map((record, i) =>
+          Promise.all(Array.from({ length: samples }, (_, sample) => ask(record, keys[i], sample))),
+        ),
+      ),
+    async dispose() {},
+  };
+}

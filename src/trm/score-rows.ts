@@ -1,0 +1,113 @@
+/** Rows with a response each, scored by a judge as they stream by: what `sophia trm score` prints. */
+import { dirname, resolve } from 'node:path';
+import { pMapIterable } from 'p-map';
+import { z } from 'zod';
+import { inBatches } from '../data/batches.ts';
+import { readJsonl } from '../data/jsonl.ts';
+import { checkPicture } from '../data/reader.ts';
+import { dataTypes } from '../data/record.ts';
+import { parseWith } from '../data/validate.ts';
+import { InputError } from '../errors.ts';
+import type { Judge, JudgedResponse, JudgeScore } from './judge.ts';
+
+const textOrNumber = z.union([z.string(), z.number()]);
+
+/** A record of which less is needed; `image` is what some data sets call the path. */
+const Row = z.object({
+  problem: z.string(),
+  response: z.string(),
+  options: z
+    .array(textOrNumber.transform(String))
+    .nullish()
+    .transform((options) => options ?? []),
+  data_type: z.enum(dataTypes).nullish(),
+  path: z.unknown(),
+  image: z.unknown(),
+  world: z.unknown(),
+});
+
+/** A row as it stood, with a score or the reason why it has none. */
+export type ScoredRow = Record<string, unknown> & JudgeScore;
+
+/** Rows read ahead of the one that is to be given out next, for a judge that takes them singly. */
+const WINDOW = 1024;
+/** Rows handed over together, for one that takes them so. */
+const TOGETHER = 64;
+
+/**
+ * The rows `{problem, response, path?, …}` of a JSONL file (`-`: standard input) in order, every field kept, as they are
+ * scored. Paths of pictures resolve against the file's folder.
+ * Throws InputError `FILE:LINE: …` for a bad row, one whose picture is not there, or one that this judge can never judge; those
+ * before it have been given by then.
+ */
+export async function* scoreRows(file: string, judge: Judge): AsyncGenerator<ScoredRow> {
+  const stop = new AbortController();
+  try {
+    yield* judge.takes === 'singly' ? singly(file, judge, stop.signal) : together(file, judge, stop.signal);
+  } finally {
+    // nobody waits any longer for what is under way
+    stop.abort('no longer needed');
+  }
+}
+
+interface Item {
+  row: object;
+  judged: JudgedResponse;
+}
+
+function singly(file: string, judge: Judge, signal: AbortSignal): AsyncIterable<ScoredRow> {
+  return pMapIterable(
+    readItems(file),
+    async ({ row, judged }): Promise<ScoredRow> => ({ ...row, ...(await judge.score([judged], signal))[0] }),
+    { concurrency: WINDOW },
+  );
+}
+
+async function* together(file: string, judge: Judge, signal: AbortSignal): AsyncGenerator<ScoredRow> {
+  const batches = inBatches(readItems(file), {
+    joins: (batch) => batch.length < TOGETHER,
+    patienceMs: file === '-' ? 100 : null,
+  });
+  for await (const batch of batches) {
+    const scores = await judge.score(
+      batch.map(({ judged }) => judged),
+      signal,
+    );
+    for (const [i, { row }] of batch.entries()) yield { ...row, ...scores[i] };
+  }
+}
+
+async function* readItems(file: string): AsyncGenerator<Item> {
+  const folder = file === '-' ? '.' : dirname(file);
+  for await (const { value, source } of readJsonl(file)) yield readItem(value, source, folder);
+}
+
+function readItem(value: unknown, source: string, folder: string): Item {
+  const row = parseWith(Row, value, source);
+  const path = pictureOf(row, source);
+  const record = {
+    problem: row.problem,
+    options: row.options,
+    picture: path === null ? null : resolve(folder, path),
+    source,
+    ...(row.world == null ? {} : { world: row.world }),
+  };
+  checkPicture(record);
+  return { row: value as object, judged: { record, response: row.response } };
+}
+
+/** Null for text. Throws InputError `SOURCE: …`. */
+function pictureOf({ data_type, path, image }: z.infer<typeof Row>, source: string): string | null {
+  if (data_type === 'text') return null;
+  const given = [
+    ['path', path],
+    ['image', image],
+  ] as const;
+  for (const [key, value] of given) {
+    if (value == null || value === '') continue;
+    if (typeof value === 'string') return value;
+    throw new InputError(`${source}: ${key}: must be the path of a picture`);
+  }
+  if (data_type !== 'image') return null;
+  throw new InputError(`${source}: a row of data_type "image" needs a path`);
+}
