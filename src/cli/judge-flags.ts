@@ -75,9 +75,16 @@ function withHow(command: Command): Command {
 /** The judge that the flags name, or null. Throws InputError for flags about a judge where there is none. */
 export async function optionalJudgeOfFlags(flags: Partial<JudgeFlags>): Promise<Judge | null> {
   if (flags.judge !== undefined) return judgeOfFlags({ ...flags, judge: flags.judge });
+  refuseJudgeFlags(flags);
+  const stray = flags.steps !== undefined ? '--steps' : flags.aggregate !== undefined ? '--aggregate' : null;
+  if (stray !== null) throw new InputError(`${stray}: is about a judge; name one with --judge`);
+  return null;
+}
+
+/** Throws InputError for a flag that says how a judge is asked, where none is. */
+export function refuseJudgeFlags(flags: Partial<JudgeFlags>): void {
   const stray = ABOUT_A_JUDGE.find(([name]) => flags[name] !== undefined);
   if (stray !== undefined) throw new InputError(`${stray[1]}: is about a judge; name one with --judge`);
-  return null;
 }
 
 const ABOUT_A_JUDGE: readonly [keyof JudgeFlags, string][] = [
@@ -91,8 +98,6 @@ const ABOUT_A_JUDGE: readonly [keyof JudgeFlags, string][] = [
   ['judgeTimeout', '--judge-timeout'],
   ['judgeKey', '--judge-key'],
   ['judgeCache', '--judge-cache'],
-  ['steps', '--steps'],
-  ['aggregate', '--aggregate'],
 ];
 
 /** The judge that the flags name. Throws InputError naming the flag. */
