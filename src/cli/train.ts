@@ -3,7 +3,7 @@ import { relative } from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../errors.ts';
 import type { Estimate } from '../experiments/estimate/estimate.ts';
-import { endBy } from './end-by.ts';
+import { onInterrupt, quoted } from './interrupt.ts';
 import { createProgress } from './progress.ts';
 
 interface Flags {
@@ -69,12 +69,7 @@ async function train(file: string | undefined, flags: Flags): Promise<void> {
   const dir = flags.run ?? freeRunFolder(recipe.name);
   if (!flags.resume) await newRunFolder(dir, recipe);
   const progress = createProgress();
-  const interrupt = new AbortController();
-  const stopListening = onInterrupt((signal) => {
-    if (interrupt.signal.aborted) return endBy(signal);
-    process.stderr.write('\ninterrupted: saving after this step (again to stop at once)\n');
-    interrupt.abort();
-  });
+  const interrupt = onInterrupt();
   try {
     const say = (line: string) => process.stderr.write(`${line}\n`);
     const howToResume = `npx sophia train --run ${quoted(dir)} --resume`;
@@ -93,7 +88,7 @@ async function train(file: string | undefined, flags: Flags): Promise<void> {
     throw error;
   } finally {
     progress.stop();
-    stopListening();
+    interrupt.stop();
   }
 }
 
@@ -129,18 +124,4 @@ function seedsOf(list: string): number[] {
     );
   }
   return seeds;
-}
-
-/** A path as a shell takes it. */
-function quoted(path: string): string {
-  return /^[\w./~-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
-}
-
-/** Calls back on Ctrl-C and on a polite kill. Returns what takes the listeners away. */
-function onInterrupt(listener: (signal: 'SIGINT' | 'SIGTERM') => void): () => void {
-  const signals = ['SIGINT', 'SIGTERM'] as const;
-  for (const signal of signals) process.on(signal, listener);
-  return () => {
-    for (const signal of signals) process.off(signal, listener);
-  };
 }

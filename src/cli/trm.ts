@@ -4,6 +4,7 @@ import { register as annotate } from './trm/annotate.ts';
 import { register as collect } from './trm/collect.ts';
 import { register as curate } from './trm/curate.ts';
 import { register as score } from './trm/score.ts';
+import { register as train } from './trm/train.ts';
 
 export function register(program: Command): void {
   const trm = program
@@ -12,4 +13,4 @@ export function register(program: Command): void {
   for (const stage of stages) stage(trm);
 }
 
-const stages: ((trm: Command) => void)[] = [collect, annotate, curate, score];
+const stages: ((trm: Command) => void)[] = [collect, annotate, curate, train, score];

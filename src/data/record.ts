@@ -37,6 +37,14 @@ export interface DataRecord {
   response?: string;
   /** How sound the response's thinking is, 0…1, as an annotator scored it: what a thinking reward model learns. */
   score?: number;
+  /** The response in pieces, each with how right it is, 0…1: what a step model learns. */
+  steps?: ScoredStep[];
+}
+
+/** A step of a response and how right it is, 0…1. */
+export interface ScoredStep {
+  text: string;
+  score: number;
 }
 
 const textOrNumber = z.union([z.string(), z.number()]);
@@ -67,8 +75,9 @@ const schema = z
       .nullish(),
     response: z.string().nullish(),
     score: z.number().min(0).max(1).nullish(),
+    steps: z.array(z.object({ text: z.string(), score: z.number().min(0).max(1) })).nullish(),
   })
-  .transform(({ path, image, world, segments, response, score, ...rest }, context): DataRecord => {
+  .transform(({ path, image, world, segments, response, score, steps, ...rest }, context): DataRecord => {
     // `image` is what some data sets call the path.
     const picture = path || (typeof image === 'string' ? image : '') || null;
     if (rest.data_type === 'image' && picture === null)
@@ -80,6 +89,7 @@ const schema = z
       ...(segments == null ? {} : { segments }),
       ...(response == null ? {} : { response }),
       ...(score == null ? {} : { score }),
+      ...(steps == null ? {} : { steps }),
     };
   });
 

@@ -2,13 +2,12 @@
 import { type Chat, loadChat } from '../data/chat.ts';
 import { openRecords, type Records } from '../data/reader.ts';
 import type { Refresh } from '../train/refresh.ts';
-import { checkpointJudge } from '../trm/checkpoint-judge.ts';
 import type { Judge } from '../trm/judge.ts';
 import { type JudgeConfig, readJudgeConfig } from '../trm/judge-config.ts';
 import { openJudge } from '../trm/open-judge.ts';
 import { oracleJudge } from '../trm/oracle-judge.ts';
 import { engineOf, judgeEngine, type SeedRun } from './context.ts';
-import { trainTrm, trmConfig, trmTraining } from './trm-stage.ts';
+import { makeTrm, trmConfig, trmJudge, trmTraining } from './trm-stage.ts';
 import type { WorldFiles } from './world-files.ts';
 
 /** A judge, and how it is trained on during reinforcement. */
@@ -41,7 +40,7 @@ export async function judgeMaker(
       const chat = await loadChat(judge.model);
       const own = await readJudgeConfig(judge.model, chat);
       const config = { ...own, template: judge.template ?? own.template, reads: 'expected' as const };
-      return trmJudge(link, judge.model, chat, config);
+      return runJudge(link, judge.model, chat, config);
     };
   }
 
@@ -51,16 +50,16 @@ export async function judgeMaker(
   return async (link) => {
     const questions = recipe.data.train === null && world ? await openRecords(world.trm) : sources.train;
     // one TRM for all variants that ask for it
-    trained ??= trainTrm(link, base, sources.chat, questions);
-    return trmJudge(link, await trained, sources.chat, trmConfig(recipe, sources.chat));
+    trained ??= makeTrm(link, base, sources.chat, questions);
+    return runJudge(link, await trained, sources.chat, trmConfig(recipe, sources.chat));
   };
 }
 
 /** A TRM's folder as a judge, trained on where the recipe says so. */
-async function trmJudge(run: SeedRun, dir: string, chat: Chat, config: JudgeConfig): Promise<RunJudge> {
+async function runJudge(run: SeedRun, dir: string, chat: Chat, config: JudgeConfig): Promise<RunJudge> {
   const settings = run.recipe.trm.refresh;
   const trm = await engineOf(run, dir, settings === null ? 'nothing' : trmTraining(chat));
-  const judge = checkpointJudge({ engine: trm, chat, config });
+  const judge = trmJudge(trm, chat, config);
   if (settings === null) return { judge, refresh: null };
   const annotator = await openJudge(run.recipe.trm.annotator, judgeEngine(run.recipe));
   const dispose = async () => {

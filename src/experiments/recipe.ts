@@ -7,6 +7,9 @@ import { parse, stringify } from 'yaml';
 import { z } from 'zod';
 import { checkTemplate } from '../data/prompting.ts';
 import { InputError } from '../errors.ts';
+import { LANGUAGE_MODEL } from '../models/lora/config.ts';
+import { CURATION_DEFAULTS } from '../trm/curate.ts';
+import { RULE_NAMES } from '../trm/curation-rules.ts';
 import { ORDERS } from '../trm/lessons.ts';
 import { checkJudgeTemplate } from '../trm/prompt.ts';
 import { EndpointSettings, FolderSettings } from '../trm/settings.ts';
@@ -84,6 +87,21 @@ const judgeOr = <T extends string>(...words: T[]) =>
     return z.NEVER;
   });
 
+/** Which scored responses a TRM learns from (trm/curate.ts). */
+const curation = z
+  .strictObject({
+    floor: count.default(CURATION_DEFAULTS.floor),
+    cap: whole.default(CURATION_DEFAULTS.cap),
+    total: whole.default(CURATION_DEFAULTS.total),
+    min_thinking: count.default(CURATION_DEFAULTS.min_thinking),
+    loop_words: whole.default(CURATION_DEFAULTS.loop_words),
+    loop_times: whole.default(CURATION_DEFAULTS.loop_times),
+    max_foreign: z.number().min(0).max(1).default(CURATION_DEFAULTS.max_foreign),
+    max_gap: z.number().min(0).max(1).default(CURATION_DEFAULTS.max_gap),
+    without: z.array(z.enum(RULE_NAMES)).default([]),
+  })
+  .prefault({});
+
 /** Training a TRM on, while the policy that it judges moves (train/refresh.ts). */
 const refresh = z.strictObject({
   every: whole.default(10),
@@ -98,9 +116,6 @@ const refresh = z.strictObject({
     weight_decay: 0.01,
   }),
 });
-
-/** The linear layers of the language model, by transformers' names for modules. */
-export const LANGUAGE_MODEL = '.*\\.language_model\\..*_proj';
 
 /** Low-rank adapters (Hu et al. 2021, arXiv 2106.09685), as PEFT's LoraConfig has them. */
 const lora = z.strictObject({
@@ -194,8 +209,9 @@ export const Recipe = z.strictObject({
       /** Responses a question, sampled from the policy at its start. */
       samples: whole.default(2),
       temperature: nonNegative.default(1),
-      /** The last share of the questions is kept for measuring reliability. */
+      /** Share of the questions that is kept for measuring reliability. */
       held_out: z.number().gt(0).lt(1).default(0.2),
+      curate: curation,
       steps: whole.default(300),
       batch: whole.default(32),
       /** Epoch after epoch, or drawn by how rare a score is. */

@@ -33,10 +33,19 @@ export interface SftOptions {
   phases: Phase[];
   optimizer: OptimizerSettings;
   stage: Stage;
+  /** Puts what else belongs to the model into a checkpoint's folder. */
+  also?: (checkpoint: string) => Promise<void>;
 }
 
 /** Trains until the last step; resumes where checkpoints are. */
-export async function trainSft({ engine, sources, phases, optimizer, stage }: SftOptions): Promise<void> {
+export async function trainSft({
+  engine,
+  sources,
+  phases,
+  optimizer,
+  stage,
+  also,
+}: SftOptions): Promise<void> {
   const plan = planOf(phases);
   const done = await resumeStage(stage, engine);
   const noteSkipped = skipCounter(stage);
@@ -69,7 +78,7 @@ export async function trainSft({ engine, sources, phases, optimizer, stage }: Sf
       time: { update_s: seconds(ended - computing), total_s: seconds(ended - started) },
     };
     stage.progress(step, losses);
-    await endStep(stage, engine, row, step);
+    await endStep(stage, engine, row, step, also);
   }
 }
 

@@ -31,17 +31,18 @@ export async function readJudgeConfig(dir: string, chat: Chat): Promise<JudgeCon
     throw readError(error, file);
   });
   return bytes === null
-    ? judgeConfigOf(chat, '{problem}\n{options}')
+    ? judgeConfigOf(chat)
     : parseWith(JudgeConfig, parseJson(decodeUtf8(bytes, file), file), file);
 }
 
 /** How a model of this vocabulary is asked where nobody says otherwise. */
-export function judgeConfigOf(chat: Chat, questionTemplate: string): JudgeConfig {
+export function judgeConfigOf(chat: Chat, questionTemplate?: string): JudgeConfig {
   const ofWorld = chat.tokenizer.find('<judge>') !== null;
   return {
     format: 1,
     template: ofWorld ? WORLD_JUDGE_TEMPLATE : thinkingRubric(),
-    question_template: questionTemplate,
+    // a world's questions hold their options
+    question_template: questionTemplate ?? (ofWorld ? '{problem}' : '{problem}\n{options}'),
     reads: ofWorld ? 'expected' : 'text',
     thinks: false,
     steps: null,

@@ -5,14 +5,10 @@
 import { dirname, relative } from 'node:path';
 import { z } from 'zod';
 import { type LoadedRecord, loadRecord } from '../data/reader.ts';
-import type { DataRecord } from '../data/record.ts';
+import type { DataRecord, ScoredStep } from '../data/record.ts';
 import { parseWith } from '../data/validate.ts';
 
-/** One step of a response and how right it is, 0…1. */
-export interface ScoredStep {
-  text: string;
-  score: number;
-}
+export type { ScoredStep };
 
 /** What `collect` knows of a response. */
 export interface Collected {
@@ -54,6 +50,13 @@ export const annotatedSchema = collectedSchema.extend({
   steps: z.array(z.object({ text: z.string(), score })).optional(),
 });
 
+/** What is needed to learn from a row. */
+export const lessonSchema = z.object({
+  response: z.string(),
+  score: score.nullable(),
+  steps: annotatedSchema.shape.steps,
+});
+
 /** A row in use: its record with the picture's whole path and where it stands, and what is known of the response. */
 export interface Row<T> {
   record: LoadedRecord;
@@ -72,6 +75,6 @@ export function parseRow<T extends Collected>(
 
 /** A row as it is written to `file`: the picture's path relative to that file. */
 export function rowOf<T extends Collected>({ record, facts }: Row<T>, file: string): DataRecord & T {
-  const { picture, source: _, response: _response, score: _score, ...rest } = record;
+  const { picture, source: _, response: _response, score: _score, steps: _steps, ...rest } = record;
   return { ...rest, path: picture === null ? '' : relative(dirname(file), picture), ...facts };
 }

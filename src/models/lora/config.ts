@@ -31,6 +31,9 @@ export interface AdapterConfig {
   alphaPattern: [string, number][];
 }
 
+/** Targets: the linear layers of the language model, by transformers' names for modules. */
+export const LANGUAGE_MODEL = '.*\\.language_model\\..*_proj';
+
 /** A new adapter's configuration: whatever is not given is PEFT's default. */
 export function adapterConfig(
   given: Pick<AdapterConfig, 'rank' | 'alpha' | 'targets'> & Partial<AdapterConfig>,
