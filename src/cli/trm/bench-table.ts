@@ -1,11 +1,11 @@
 /** The bench's result for the terminal, at most 100 columns wide. */
 import Table from 'cli-table3';
-import { fixed } from '../experiments/stats.ts';
-import { RULES } from '../experiments/table.ts';
-import type { BenchResult } from '../trm/bench/bench.ts';
-import type { Attacked } from '../trm/bench/changes.ts';
-import type { Estimate } from '../trm/bench/estimate.ts';
-import type { Orders } from '../trm/bench/ranking.ts';
+import { fixed } from '../../experiments/stats.ts';
+import { RULES } from '../../experiments/table.ts';
+import type { BenchResult } from '../../trm/bench/bench.ts';
+import type { Attacked } from '../../trm/bench/changes.ts';
+import type { Estimate } from '../../trm/bench/estimate.ts';
+import type { Orders } from '../../trm/bench/ranking.ts';
 
 const figure = (value: number | null) => (value === null ? '–' : fixed(value, 2));
 const share = (value: number | null) => (value === null ? '–' : `${fixed(100 * value, 0)} %`);
