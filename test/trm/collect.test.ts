@@ -67,7 +67,7 @@ describe('collecting responses', () => {
   it('leaves out what the annotator could not score', async () => {
     const failing: Judge = {
       name: 'by hand',
-      takes: 'singly',
+      takes: 'together',
       dispose: async () => {},
       score: async (responses) =>
         responses.map((_, i) => (i % 2 ? { score: null, failure: 'gone' } : { score: 1, failure: null })),
