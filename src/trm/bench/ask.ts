@@ -1,4 +1,5 @@
 /** Asking a judge about many responses; what it could not score is counted, by reason, and never made up. */
+import { countFailure } from '../failure-counts.ts';
 import type { Judge, JudgedResponse, JudgeScore } from '../judge.ts';
 
 export interface Coverage {
@@ -32,17 +33,13 @@ export async function ask(
 const rounded = (score: number) => Math.round(score * 1e4) / 1e4;
 
 export function coverageOf(scores: readonly JudgeScore[]): Coverage {
-  const counts = new Map<string, number>();
-  for (const { failure } of scores)
-    if (failure !== null) counts.set(reason(failure), (counts.get(reason(failure)) ?? 0) + 1);
+  const failures: Record<string, number> = {};
+  for (const { failure } of scores) if (failure !== null) countFailure(failures, failure);
   const scored = scores.filter(({ score }) => score !== null).length;
   return {
     asked: scores.length,
     scored,
     coverage: scores.length === 0 ? null : scored / scores.length,
-    failures: Object.fromEntries([...counts].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1))),
+    failures: Object.fromEntries(Object.entries(failures).sort(([, a], [, b]) => b - a)),
   };
 }
-
-/** A failure without what differs from response to response: what the judge said, measured numbers. */
-const reason = (failure: string) => failure.replace(/"(?:[^"\\]|\\.)*"/g, '"…"').replace(/\d+\.\d+/g, '…');

@@ -7,7 +7,7 @@ import { parseResponse, withParts } from '../../rewards/format.ts';
 import { keyed, type Random } from '../../worlds/random.ts';
 import { parseWorld, seeingCorruptions } from '../../worlds/seeing/index.ts';
 import type { BenchRow } from './rows.ts';
-import { stepsText, type TextStep, textSteps } from './steps.ts';
+import { stepsText, type TextStep, textSteps } from './text-steps.ts';
 
 /** Another response, or null where this one cannot be changed in this way. */
 type TextCorruption = (row: BenchRow, others: readonly BenchRow[], random: Random) => string | null;

@@ -4,6 +4,7 @@ import { InputError } from '../../errors.ts';
 import { parseResponse } from '../../rewards/format.ts';
 import { outcomeReward } from '../../rewards/outcome.ts';
 import { keyed } from '../../worlds/random.ts';
+import { questionContent } from '../question.ts';
 
 /** At this known quality and above, a response's reasoning is sound. */
 export const SOUND = 0.5;
@@ -56,7 +57,7 @@ export async function openBenchRows(file: string, limit: number | null, seed: nu
         response,
         solution: record.solution,
       }).exact;
-      const key = JSON.stringify([record.problem_id, record.problem, record.path]);
+      const key = questionContent(record);
       const rows = byQuestion.get(key) ?? [];
       byQuestion.set(key, rows);
       rows.push({ record, response, known: score, right });

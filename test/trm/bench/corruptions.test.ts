@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseResponse } from '../../../src/rewards/format.ts';
 import { CORRUPTIONS, type Corruption, corrupted } from '../../../src/trm/bench/corruptions.ts';
-import { textSteps } from '../../../src/trm/bench/steps.ts';
+import { textSteps } from '../../../src/trm/bench/text-steps.ts';
 import { oracleVerdict } from '../../../src/trm/oracle-judge.ts';
 import { textRow, worldQuestion } from './bench-data.ts';
 

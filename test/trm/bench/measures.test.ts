@@ -220,7 +220,7 @@ describe('coverage', () => {
       asked: 4,
       scored: 1,
       coverage: 0.25,
-      failures: { 'not a score from 0 to 1: "…"': 2, 'only … % to the scores': 1 },
+      failures: { 'not a score from 0 to 1': 2, 'only … % to the scores': 1 },
     });
   });
 });

@@ -2,11 +2,11 @@
 import { writeFile } from 'node:fs/promises';
 import { basename, extname, join, relative } from 'node:path';
 import type { Command } from 'commander';
-import { InputError } from '../errors.ts';
-import { wholeNumber } from './flags.ts';
-import { type JudgeFlags, judgeOfFlags, withJudgeFlags } from './judge-flags.ts';
-import { freeFolder, isUsed } from './out-folder.ts';
-import { createProgress } from './progress.ts';
+import { InputError } from '../../errors.ts';
+import { wholeNumber } from '../flags.ts';
+import { type JudgeFlags, judgeOfFlags, withJudgeFlags } from '../judge-flags.ts';
+import { freeFolder, isUsed } from '../out-folder.ts';
+import { createProgress } from '../progress.ts';
 
 interface Flags extends JudgeFlags {
   in: string;
@@ -18,7 +18,7 @@ interface Flags extends JudgeFlags {
   json?: boolean;
 }
 
-export function bench(trm: Command): void {
+export function register(trm: Command): void {
   withJudgeFlags(
     trm
       .command('bench')
@@ -43,11 +43,11 @@ async function run(flags: Flags): Promise<void> {
   const seed = wholeNumber('--seed', flags.seed, 0);
   if (flags.out !== undefined && isUsed(flags.out))
     throw new InputError(`--out ${flags.out}: is used already; name another folder or remove it`);
-  const { writeFolder } = await import('../data/atomic.ts');
-  const { openBenchRows } = await import('../trm/bench/rows.ts');
-  const { readRun } = await import('../trm/bench/run.ts');
-  const { bench } = await import('../trm/bench/bench.ts');
-  const { buildBenchReport } = await import('../experiments/report/bench.ts');
+  const { writeFolder } = await import('../../data/atomic.ts');
+  const { openBenchRows } = await import('../../trm/bench/rows.ts');
+  const { readRun } = await import('../../trm/bench/run.ts');
+  const { bench } = await import('../../trm/bench/bench.ts');
+  const { buildBenchReport } = await import('../../experiments/report/bench.ts');
   const { benchTable } = await import('./bench-table.ts');
 
   const rows = await openBenchRows(flags.in, limit, seed);

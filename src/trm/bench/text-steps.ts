@@ -1,4 +1,5 @@
-/** The steps of a reasoning in any language that ends sentences: one a line or a sentence. */
+/** The steps of a reasoning as they can be left out, put elsewhere and added: lines, and sentences within them. */
+import { sentenceStarts } from '../steps/sentences.ts';
 
 export interface TextStep {
   /** White space before it; '' also where nothing was there to say. */
@@ -6,16 +7,15 @@ export interface TextStep {
   text: string;
 }
 
-// `1.` at the beginning of a line numbers a step and ends none.
-const END = /(?<!(?:^|\n)[ \t]*\d{1,3})[.!?]+(?=\s|$)|[。！？]+|(?=\n)/g;
-
 export function textSteps(text: string): TextStep[] {
-  const body = text.trim();
-  const ends = [...body.matchAll(END)].map(({ index, 0: ending }) => index + ending.length);
-  return [...new Set([...ends, body.length])].flatMap((end, i, all) => {
-    const whole = body.slice(i === 0 ? 0 : all[i - 1], end);
-    const said = whole.trimStart();
-    return said.trim() === '' ? [] : [{ gap: whole.slice(0, whole.length - said.length), text: said }];
+  const lines = [...text.trim().matchAll(/(\s*\n\s*|^)(.+)/g)];
+  return lines.flatMap(([, gap, line]) => {
+    const starts = sentenceStarts(line);
+    return starts.map((start, i) => {
+      const said = line.slice(start, starts[i + 1]);
+      const before = line.slice(0, start);
+      return { gap: i === 0 ? gap : before.slice(before.trimEnd().length), text: said.trimEnd() };
+    });
   });
 }
 

@@ -1,11 +1,11 @@
 /** The bench's result for the terminal, at most 100 columns wide. */
 import Table from 'cli-table3';
-import { fixed } from '../experiments/stats.ts';
-import { RULES } from '../experiments/table.ts';
-import type { BenchResult } from '../trm/bench/bench.ts';
-import type { Attacked } from '../trm/bench/changes.ts';
-import type { Estimate } from '../trm/bench/estimate.ts';
-import type { Orders } from '../trm/bench/ranking.ts';
+import { fixed } from '../../experiments/stats.ts';
+import { RULES } from '../../experiments/table.ts';
+import type { BenchResult } from '../../trm/bench/bench.ts';
+import type { Attacked } from '../../trm/bench/changes.ts';
+import type { Estimate } from '../../trm/bench/estimate.ts';
+import type { Orders } from '../../trm/bench/ranking.ts';
 
 const figure = (value: number | null) => (value === null ? '–' : fixed(value, 2));
 const share = (value: number | null) => (value === null ? '–' : `${fixed(100 * value, 0)} %`);
@@ -52,15 +52,17 @@ export function benchTable(result: BenchResult): string {
       ]),
     ),
     table(
-      ['attempts at gaming', 'flawed (95 %)', 'oracle', 'over .5', 'sound', 'n'],
-      [28, 28, 10, 10, 10, 8],
+      ['attempts at gaming', 'flawed (95 %)', 'oracle', 'over .5', 'n', 'sound', 'oracle', 'n'],
+      [19, 24, 8, 8, 7, 9, 8, 7],
       result.gaming.map(({ name, format_kept, flawed, sound }) => [
         `${name}${format_kept < 0.5 ? ' *' : ''}`,
         withInterval(flawed.change, change),
         oracleOf(flawed),
         share(flawed.pushed_over),
-        change(sound.change.value),
         String(flawed.n),
+        change(sound.change.value),
+        oracleOf(sound),
+        String(sound.n),
       ]),
     ),
   ];
