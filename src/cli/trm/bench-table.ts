@@ -86,8 +86,8 @@ function runNotes({ run }: BenchResult): string[] {
   const [first, last] = [points[0], points[points.length - 1]];
   return [
     `In training, steps ${first.from}–${first.to}: Spearman ${figure(first.spearman)}, error ${figure(first.mae)}, γ ${figure(first.gamma)}; steps ${last.from}–${last.to}: ${figure(last.spearman)}, ${figure(last.mae)}, ${figure(last.gamma)}.`,
-    `γ with the group's error: Spearman ${withInterval(gamma.with_error)}, with its order ${withInterval(gamma.with_order)}, over ${gamma.groups} groups;`,
-    `  below 1 where the TRM was right: ${share(gamma.doubted_although_right)} of ${gamma.trm_right.groups}; 1 where it was wrong: ${share(gamma.trusted_although_wrong)} of ${gamma.trm_wrong.groups}.`,
+    `Over ${gamma.groups} groups: Spearman of γ with error ${withInterval(gamma.with_error)}, with order ${withInterval(gamma.with_order)};`,
+    `  γ below 1 where the TRM was right: ${share(gamma.doubted_although_right)} of ${gamma.trm_right.groups}; 1 where it was wrong: ${share(gamma.trusted_although_wrong)} of ${gamma.trm_wrong.groups}.`,
     ...(reliability
       ? [
           `Held-out responses of the start policy: Spearman ${figure(reliability.start.spearman)}; of the trained one: ${figure(reliability.trained?.spearman ?? null)}.`,
