@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { InputError } from '../errors.ts';
+import type { Judge } from '../trm/judge.ts';
 import { notNegative, threadsOf, wholeNumber } from './flags.ts';
 
 export interface JudgeFlags {
@@ -21,13 +22,26 @@ export interface JudgeFlags {
   threads?: string;
 }
 
+const JUDGE = [
+  '--judge <judge>',
+  "a TRM's folder, the address of an OpenAI-compatible server, or oracle",
+] as const;
+
 /** Adds the flags to a command; `--judge` is required. */
 export function withJudgeFlags(command: Command): Command {
+  return withHow(command.requiredOption(...JUDGE)).option(
+    '--threads <n>',
+    'of a judge on this machine; by default one a core',
+  );
+}
+
+/** Adds the flags to a command that may do without a judge, and has `--threads` already. */
+export function withOptionalJudgeFlags(command: Command): Command {
+  return withHow(command.option(...JUDGE));
+}
+
+function withHow(command: Command): Command {
   return command
-    .requiredOption(
-      '--judge <judge>',
-      "a TRM's folder, the address of an OpenAI-compatible server, or oracle",
-    )
     .option('--judge-model <name>', "the model's name at that server")
     .option('--judge-template <file>', "the judge's prompt, with {problem} and {response}")
     .option('--judge-thinks', 'the judge may think in <think>…</think> before it scores')
@@ -55,12 +69,39 @@ export function withJudgeFlags(command: Command): Command {
         'min',
         'product',
       ]),
-    )
-    .option('--threads <n>', 'of a judge on this machine; by default one a core');
+    );
 }
 
+/** The judge that the flags name, or null. Throws InputError for flags about a judge where there is none. */
+export async function optionalJudgeOfFlags(flags: Partial<JudgeFlags>): Promise<Judge | null> {
+  if (flags.judge !== undefined) return judgeOfFlags({ ...flags, judge: flags.judge });
+  refuseJudgeFlags(flags);
+  const stray = flags.steps !== undefined ? '--steps' : flags.aggregate !== undefined ? '--aggregate' : null;
+  if (stray !== null) throw new InputError(`${stray}: is about a judge; name one with --judge`);
+  return null;
+}
+
+/** Throws InputError for a flag that says how a judge is asked, where none is. */
+export function refuseJudgeFlags(flags: Partial<JudgeFlags>): void {
+  const stray = ABOUT_A_JUDGE.find(([name]) => flags[name] !== undefined);
+  if (stray !== undefined) throw new InputError(`${stray[1]}: is about a judge; name one with --judge`);
+}
+
+const ABOUT_A_JUDGE: readonly [keyof JudgeFlags, string][] = [
+  ['judgeModel', '--judge-model'],
+  ['judgeTemplate', '--judge-template'],
+  ['judgeThinks', '--judge-thinks'],
+  ['judgeReads', '--judge-reads'],
+  ['judgeTemperature', '--judge-temperature'],
+  ['judgeMaxTokens', '--judge-max-tokens'],
+  ['judgeConcurrency', '--judge-concurrency'],
+  ['judgeTimeout', '--judge-timeout'],
+  ['judgeKey', '--judge-key'],
+  ['judgeCache', '--judge-cache'],
+];
+
 /** The judge that the flags name. Throws InputError naming the flag. */
-export async function judgeOfFlags(flags: JudgeFlags) {
+export async function judgeOfFlags(flags: JudgeFlags): Promise<Judge> {
   const { openJudge } = await import('../trm/open-judge.ts');
   const { EndpointSettings, FolderSettings } = await import('../trm/settings.ts');
   const { checkJudgeTemplate } = await import('../trm/prompt.ts');
@@ -72,6 +113,8 @@ export async function judgeOfFlags(flags: JudgeFlags) {
   if (template !== undefined) checkJudgeTemplate(template, `--judge-template ${flags.judgeTemplate}`);
   if (flags.aggregate !== undefined && flags.steps === undefined)
     throw new InputError('--aggregate: is of steps; add --steps');
+  if (flags.judge === 'oracle' && flags.steps !== undefined)
+    throw new InputError('--steps: the oracle judges a response as a whole; leave it out');
   const asked = defined({
     template,
     thinks: flags.judgeThinks,

@@ -29,7 +29,7 @@ export async function main(argv: string[]): Promise<number> {
     .version(version(), '--version', 'print the version')
     .exitOverride()
     .configureOutput({ writeErr: () => {} });
-  for (const register of [train, evaluate, sample, logprobs, exportModel, trm, world, reward, trust, doctor])
+  for (const register of [train, evaluate, sample, logprobs, exportModel, world, reward, trust, trm, doctor])
     register(program);
   if (argv.length === 0) {
     program.outputHelp();

@@ -1,6 +1,6 @@
 /** The scores of one model on one split, for the terminal. */
 import Table from 'cli-table3';
-import type { PartScores, Scores } from '../data/run-folder.ts';
+import type { BestOf, PartScores, Scores } from '../data/run-folder.ts';
 import { fixed } from '../experiments/stats.ts';
 import { RIGHT_AND_SOUND, RULES } from '../experiments/table.ts';
 
@@ -31,6 +31,7 @@ export function scoresTable(scores: Scores): string {
       ['style', 'share', 'accuracy'],
       Object.entries(scores.by_style).map(([name, s]) => [name, figure(s.share), figure(s.accuracy)]),
     );
+  const chosen = scores.best_of && bestOfTable(scores.best_of);
   const decoding = scores.temperature === 0 ? 'greedy' : `temperature ${scores.temperature}`;
   const notes = [
     ...(judged
@@ -40,7 +41,22 @@ export function scoresTable(scores: Scores): string {
     `${scores.split}, ${decoding}`,
   ];
   const meaning = judged ? [RIGHT_AND_SOUND] : [];
-  return `${[types, ...(styles ? [styles] : []), `${notes.join('; ')}.`, ...meaning].join('\n')}\n`;
+  return `${[types, ...(styles ? [styles] : []), ...(chosen ? [chosen] : []), `${notes.join('; ')}.`, ...meaning].join('\n')}\n`;
+}
+
+const CHOSEN_BY = { judge: 'the judge', majority: 'the majority' };
+
+/** Accuracy by the number of responses a question. */
+function bestOfTable({ samples, chosen_by, judge, coverage, curve }: BestOf): string {
+  const by = judge === null ? '' : `; judge: ${judge}, coverage ${figure(coverage)}`;
+  const rows = curve.map((point) => [
+    String(point.n),
+    ...(judge === null ? [] : [figure(point.judge)]),
+    figure(point.majority),
+    figure(point.pass),
+  ]);
+  const head = ['responses', ...(judge === null ? [] : ['the judge\nchooses']), 'majority', 'right\nin any'];
+  return `${table(head, rows)}\nOf ${samples} responses ${CHOSEN_BY[chosen_by]} chose one${by}.`;
 }
 
 function table(head: string[], rows: string[][]): string {

@@ -175,6 +175,30 @@ const PartScores = z.object({
 });
 export type PartScores = z.infer<typeof PartScores>;
 
+/** What came of several responses a question, of which one was chosen. */
+export const BestOf = z.object({
+  /** Responses a question (N). */
+  samples: count,
+  chosen_by: z.enum(['judge', 'majority']),
+  /** Which judge; null where none was asked. */
+  judge: z.string().nullable(),
+  /** Share of well-formed responses that the judge scored; null where none was asked. */
+  coverage: share.nullable(),
+  /** Shares of right answers with n responses a question, n = 1, 2, 4 … N. */
+  curve: z.array(
+    z.object({
+      n: count,
+      /** Right in any of them (pass@n). */
+      pass: share,
+      /** The judge chooses; null without one. */
+      judge: share.nullable(),
+      /** The most frequent answer. */
+      majority: share,
+    }),
+  ),
+});
+export type BestOf = z.infer<typeof BestOf>;
+
 /** eval/SPLIT/scores.json. Null where no oracle can say, or where there is nothing to take a share of. */
 export const Scores = z.object({
   model: z.string(),
@@ -193,5 +217,7 @@ export const Scores = z.object({
   /** By data source: in a world, the kind of question. */
   by_source: z.record(z.string(), PartScores),
   by_style: z.record(z.string(), z.object({ share, accuracy: share.nullable() })).nullable(),
+  /** Where one of several responses was chosen; the measures above are of the chosen ones. */
+  best_of: BestOf.optional(),
 });
 export type Scores = z.infer<typeof Scores>;

@@ -7,7 +7,7 @@ import type { LoadedRecord, Records } from '../data/reader.ts';
 import { evalFolder, writeScores } from '../data/run-files.ts';
 import type { Scores } from '../data/run-folder.ts';
 import type { Engine, Sample } from '../engine/types.ts';
-import { outcomeReward } from '../rewards/outcome.ts';
+import { comparableAnswer, outcomeReward } from '../rewards/outcome.ts';
 import { oracleVerdict } from '../trm/oracle-judge.ts';
 import { type Prediction, scoresOf } from './measures.ts';
 
@@ -27,39 +27,73 @@ export interface PredictOptions {
 const CHUNK = 120;
 
 export async function predict(records: Records, options: PredictOptions): Promise<Prediction[]> {
-  const { engine, chat, template, maxTokens, temperature, seed } = options;
   const predictions: Prediction[] = [];
-  for (let from = 0; from < records.length; from += CHUNK) {
-    options.signal?.throwIfAborted();
-    const keys = Array.from({ length: Math.min(CHUNK, records.length - from) }, (_, i) => from + i);
-    const asked = await Promise.all(keys.map((i) => records.get(i)));
-    const prompts = await Promise.all(asked.map((record) => recordPrompt(chat, record, template)));
-    const { stop } = chat.tokenizer;
-    const sampled = await engine.sample(prompts, { samples: 1, maxTokens, temperature, seed, keys, stop });
-    asked.forEach((record, i) => {
-      predictions.push(prediction(record, sampled[i][0], chat));
-    });
+  for await (const asked of sampled(records, options, 1, CHUNK)) {
+    for (const { record, responses } of asked)
+      predictions.push(prediction(record, responses[0], options.chat));
     options.progress?.(predictions.length);
   }
   return predictions;
 }
 
-function prediction(record: LoadedRecord, { tokens, finish }: Sample, chat: Chat): Prediction {
+/** Every question with its responses, in order, so many questions at a time. Draws depend on the question alone. */
+export async function* sampled(
+  records: Records,
+  options: PredictOptions,
+  samples: number,
+  together: number,
+): AsyncGenerator<{ record: LoadedRecord; responses: Sample[] }[]> {
+  const { engine, chat, template, maxTokens, temperature, seed } = options;
+  const { stop } = chat.tokenizer;
+  for (let from = 0; from < records.length; from += together) {
+    options.signal?.throwIfAborted();
+    const keys = Array.from({ length: Math.min(together, records.length - from) }, (_, i) => from + i);
+    const asked = await Promise.all(keys.map((i) => records.get(i)));
+    const prompts = await Promise.all(asked.map((record) => recordPrompt(chat, record, template)));
+    const drawn = await engine.sample(prompts, { samples, maxTokens, temperature, seed, keys, stop });
+    yield asked.map((record, i) => ({ record, responses: drawn[i] }));
+  }
+}
+
+/** A response as text, and what the rules say of it. */
+export interface ReadResponse {
+  response: string;
+  finish: 'stop' | 'length';
+  format_ok: boolean;
+  /** Exact match of the answer. */
+  right: boolean;
+  /** In the form in which answers are compared; null where the format is broken. */
+  answer: string | null;
+}
+
+export function readResponse(
+  { problem_type: problemType, solution }: LoadedRecord,
+  { tokens, finish }: Sample,
+  chat: Chat,
+): ReadResponse {
   const response = chat.tokenizer.decode(finish === 'stop' ? tokens.slice(0, -1) : tokens);
+  const { formatOk, exact, answer } = outcomeReward({ problemType, response, solution });
+  const whole = finish === 'stop' && formatOk;
+  return {
+    response,
+    finish,
+    format_ok: whole,
+    right: whole && exact,
+    answer: whole ? comparableAnswer(problemType, answer!) : null,
+  };
+}
+
+export function prediction(record: LoadedRecord, sample: Sample, chat: Chat): Prediction {
+  const { answer: _, ...read } = readResponse(record, sample, chat);
   const { problem_id, problem, problem_type, data_source, solution } = record;
-  const outcome = outcomeReward({ problemType: problem_type, response, solution });
-  const whole = finish === 'stop' && outcome.formatOk;
-  const verdict = oracleVerdict(record, whole ? response : '');
+  const verdict = oracleVerdict(record, read.format_ok ? read.response : '');
   return {
     problem_id,
     problem,
     problem_type,
     data_source,
     solution,
-    response,
-    finish,
-    format_ok: whole,
-    right: whole && outcome.exact,
+    ...read,
     oracle: verdict && {
       score: verdict.score,
       sound: verdict.sound,

@@ -5,12 +5,14 @@
 import { readdir, stat, writeFile } from 'node:fs/promises';
 import { basename, extname, join, normalize, sep } from 'node:path';
 import { writeFolder } from '../data/atomic.ts';
-import { loadChat } from '../data/chat.ts';
+import { type Chat, loadChat } from '../data/chat.ts';
 import { readError, readJsonl, writeJsonl } from '../data/jsonl.ts';
 import { openRecords, type Records } from '../data/reader.ts';
 import type { Scores } from '../data/run-folder.ts';
 import { createLocalEngine } from '../engine/local/index.ts';
+import type { Engine } from '../engine/types.ts';
 import { InputError } from '../errors.ts';
+import { type BestOfOptions, bestOf, predictBest } from './best-of.ts';
 import { scoresOf } from './measures.ts';
 import { type PredictOptions, predict } from './predict.ts';
 
@@ -83,7 +85,8 @@ export function modelName(dir: string): string {
   return parts.slice(-2).join('-') || 'model';
 }
 
-export interface EvaluationOptions extends Omit<PredictOptions, 'engine' | 'chat'> {
+/** The model that is evaluated, and what it computes with. */
+interface Evaluated {
   /** A Qwen2.5-VL folder. */
   model: string;
   /** Folder of a LoRA adapter beside its weights; null: none. */
@@ -92,12 +95,43 @@ export interface EvaluationOptions extends Omit<PredictOptions, 'engine' | 'chat
   tokenBudget: number;
 }
 
+export type EvaluationOptions = Evaluated & Omit<PredictOptions, 'engine' | 'chat'>;
+export type BestOfEvaluationOptions = Evaluated & Omit<BestOfOptions, 'engine' | 'chat'>;
+
 /** Asks all questions and writes `out`/predictions.jsonl and scores.json, both or none. Throws InputError, RunError. */
 export async function evaluateRecords(
   { records, split }: Questions,
   out: string,
-  { model, adapter, threads, tokenBudget, ...options }: EvaluationOptions,
+  options: EvaluationOptions,
 ): Promise<Scores> {
+  const predictions = await withModel(options, (asked) => predict(records, { ...options, ...asked }));
+  const scores = scoresOf(predictions, nameOf(options), split, options.temperature);
+  await writeEvaluation(out, predictions, scores);
+  return scores;
+}
+
+/** The same with one of several responses to each question; scores.json says, too, what the choice was worth. */
+export async function evaluateBestOf(
+  { records, split }: Questions,
+  out: string,
+  options: BestOfEvaluationOptions,
+): Promise<Scores> {
+  const { predictions, best_of } = await withModel(options, async (asked) => {
+    const asking = { ...options, ...asked };
+    const predictions = await predictBest(records, asking);
+    return { predictions, best_of: bestOf(predictions, asking) };
+  });
+  const scores = { ...scoresOf(predictions, nameOf(options), split, options.temperature), best_of };
+  await writeEvaluation(out, predictions, scores);
+  return scores;
+}
+
+const nameOf = ({ model, adapter }: Evaluated) => (adapter === null ? model : `${model} + ${adapter}`);
+
+async function withModel<T>(
+  { model, adapter, threads, tokenBudget }: Evaluated,
+  use: (asked: { engine: Engine; chat: Chat }) => Promise<T>,
+): Promise<T> {
   const chat = await loadChat(model);
   const engine = await createLocalEngine({
     source: { dir: model },
@@ -108,15 +142,15 @@ export async function evaluateRecords(
     tokenBudget,
   });
   try {
-    const predictions = await predict(records, { ...options, engine, chat });
-    const named = adapter === null ? model : `${model} + ${adapter}`;
-    const scores = scoresOf(predictions, named, split, options.temperature);
-    await writeFolder(out, async (folder) => {
-      await writeJsonl(join(folder, 'predictions.jsonl'), predictions);
-      await writeFile(join(folder, 'scores.json'), `${JSON.stringify(scores, null, 2)}\n`);
-    });
-    return scores;
+    return await use({ engine, chat });
   } finally {
     await engine.dispose();
   }
+}
+
+async function writeEvaluation(out: string, predictions: readonly unknown[], scores: Scores): Promise<void> {
+  await writeFolder(out, async (folder) => {
+    await writeJsonl(join(folder, 'predictions.jsonl'), predictions);
+    await writeFile(join(folder, 'scores.json'), `${JSON.stringify(scores, null, 2)}\n`);
+  });
 }

@@ -90,8 +90,8 @@ const judgeOr = <T extends string>(...words: T[]) =>
 /** Which scored responses a TRM learns from (trm/curate.ts). */
 const curation = z
   .strictObject({
-    floor: count.default(CURATION_DEFAULTS.floor),
-    cap: whole.default(CURATION_DEFAULTS.cap),
+    floor: count.default(0),
+    cap: whole.default(300),
     total: whole.default(CURATION_DEFAULTS.total),
     min_thinking: count.default(CURATION_DEFAULTS.min_thinking),
     loop_words: whole.default(CURATION_DEFAULTS.loop_words),
@@ -215,7 +215,7 @@ export const Recipe = z.strictObject({
       steps: whole.default(300),
       batch: whole.default(32),
       /** Epoch after epoch, or drawn by how rare a score is. */
-      order: z.enum(ORDERS).default('balanced'),
+      order: z.enum(ORDERS).default('epochs'),
       save_every: whole.default(150),
       /** The judge's prompt; null: as its vocabulary asks for. */
       template: z.string().nullable().default(null),

@@ -23,6 +23,28 @@ export function parseResponse(response: string): Parts | null {
   return { think: response.slice(think, at[1]), answer: response.slice(answer, at[3]) };
 }
 
+/** The response with other bodies, white space at the ends of each kept as it was; null where the gate is shut. */
+export function withParts(response: string, bodies: Partial<Parts>): string | null {
+  const parts = parseResponse(response);
+  if (parts === null) return null;
+  const thinkAt = response.indexOf(tags[0]) + tags[0].length;
+  const answerAt = response.indexOf(tags[2]) + tags[2].length;
+  const between = response.slice(thinkAt + parts.think.length, answerAt);
+  return [
+    response.slice(0, thinkAt),
+    refilled(parts.think, bodies.think),
+    between,
+    refilled(parts.answer, bodies.answer),
+    response.slice(answerAt + parts.answer.length),
+  ].join('');
+}
+
+function refilled(body: string, content: string | undefined): string {
+  if (content === undefined) return body;
+  const before = body.length - body.trimStart().length;
+  return isBlank(body) ? content : `${body.slice(0, before)}${content}${body.slice(body.trimEnd().length)}`;
+}
+
 /** The text inside the first `<answer>…</answer>`; null where there is none. */
 export function firstAnswer(text: string): string | null {
   const open = text.indexOf('<answer>');

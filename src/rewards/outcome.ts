@@ -55,17 +55,21 @@ const comparable: Record<ProblemType, (answer: string) => string> = {
   'free-form': multiWord,
 };
 
+/** An answer in the form in which `exact` compares it: equal ones are the same answer. */
+export function comparableAnswer(problemType: ProblemType, answer: string): string {
+  return comparable[problemType](answer);
+}
+
 /** Throws nothing, whatever the strings. */
 export function outcomeReward(input: OutcomeInput): OutcomeResult {
   const rule = rules[input.variant ?? 'paper'];
   const answer = rule.answer(input.response);
   if (answer === null) return { reward: 0, formatOk: false, answer: null, exact: false };
   const truth = rule.truth(input.solution);
-  const compare = comparable[input.problemType];
   return {
     reward: rule.reward[input.problemType](answer, truth),
     formatOk: true,
     answer: strip(answer),
-    exact: compare(answer) === compare(truth),
+    exact: comparableAnswer(input.problemType, answer) === comparableAnswer(input.problemType, truth),
   };
 }

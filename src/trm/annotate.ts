@@ -3,8 +3,9 @@
  * cannot be scored says why and costs its row alone.
  */
 import { pMapIterable } from 'p-map';
+import type { LoadedRecord } from '../data/reader.ts';
 import { InputError } from '../errors.ts';
-import { failed, type Judge, type JudgedResponse, type JudgeScore } from './judge.ts';
+import { failed, type Judge, type JudgeScore } from './judge.ts';
 import { canBeJudged } from './prompt.ts';
 import type { Annotated, Collected, Row } from './rows.ts';
 
@@ -13,11 +14,10 @@ export const REFUSED = 'refused';
 /** Of responses that no judge is shown: cut off by the token limit, not of the format, asking for a picture. */
 export const NOT_SHOWN = ['truncated', 'broken format', 'picture placeholder'];
 
-/** What gives scores: a judge, or who also says what each step is worth. */
+/** What gives scores: a judge, or who needs to know the solution to say what each step is worth. */
 export interface Annotator extends Pick<Judge, 'name' | 'takes'> {
-  score(responses: JudgedResponse[]): Promise<Annotation[]>;
+  score(responses: { record: LoadedRecord; response: string }[]): Promise<JudgeScore[]>;
 }
-export type Annotation = JudgeScore & Pick<Annotated, 'steps'>;
 
 export interface AnnotateOptions {
   /** How rows name the judge; by default the judge's own name. */
@@ -37,7 +37,7 @@ export async function* annotate(
   judge: Annotator,
   { annotator = judge.name, keepScored = false }: AnnotateOptions = {},
 ): AsyncGenerator<Row<Annotated>> {
-  const annotated = (row: Row<Collected>, score: Annotation): Row<Annotated> => ({
+  const annotated = (row: Row<Collected>, score: JudgeScore): Row<Annotated> => ({
     ...row,
     facts: { ...row.facts, ...score, annotator },
   });
@@ -74,7 +74,7 @@ function isScored(row: Row<Collected>): row is Row<Annotated> {
   return typeof (row.facts as Annotated).score === 'number';
 }
 
-async function scores(judge: Annotator, rows: Row<Collected>[]): Promise<Annotation[]> {
+async function scores(judge: Annotator, rows: Row<Collected>[]): Promise<JudgeScore[]> {
   if (rows.length === 0) return [];
   try {
     const given = await judge.score(rows.map(({ record, facts }) => ({ record, response: facts.response })));

@@ -11,7 +11,7 @@ import { InputError } from '../errors.ts';
 import { replyTokens } from './checkpoint-judge.ts';
 import { expectedReading } from './expected-reading.ts';
 import { failed, type Judge, type JudgedQuestion, type JudgedResponse, type JudgeScore } from './judge.ts';
-import { parseScore } from './parse-score.ts';
+import { parseScore, quoted } from './parse-score.ts';
 import { checkJudgeTemplate, judgeText, thinkingRubric } from './prompt.ts';
 import { type Asked, openReplyCache, type ReplyCache } from './reply-cache.ts';
 import type { EndpointSettings } from './settings.ts';
@@ -59,7 +59,8 @@ export async function endpointJudge(
   };
 
   const read = ({ text, finish, logprobs }: ChatReply): JudgeScore => {
-    if (finish === 'length') return failed(`the judge did not end within ${maxTokens} tokens`);
+    if (finish === 'length')
+      return failed(`the judge did not end within ${maxTokens} tokens: ${quoted(text)}`);
     const written = parseScore(text, { thinks });
     if (written.score === null || reads === 'text') return written;
     const expected = logprobs === null ? null : expectedReading(text, written.score, logprobs);

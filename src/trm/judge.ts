@@ -2,6 +2,7 @@
  * Judges: what gives a response its thinking reward. A judge that cannot say answers null with the reason; that costs
  * coverage and is never a number.
  */
+import type { ScoredStep } from '../data/record.ts';
 
 /** What a judge is told of a question: a record, or less. The solution is not among it. */
 export interface JudgedQuestion {
@@ -21,11 +22,13 @@ export interface JudgedResponse {
   response: string;
 }
 
-/** Exactly one of the two is null. */
+/** Exactly one of score and failure is null. */
 export interface JudgeScore {
   /** Soundness of the thinking, 0…1. */
   score: number | null;
   failure: string | null;
+  /** Of a judge that scored the response by its steps. */
+  steps?: ScoredStep[];
 }
 
 export interface Judge {

@@ -27,7 +27,7 @@ export async function openJudge(
   asking: Asking = {},
 ): Promise<Judge> {
   if (settings === 'oracle') return oracleJudge;
-  if ('url' in settings) return endpointJudge(settings, asking);
+  if ('url' in settings) return bySteps(await endpointJudge(settings, asking), settings.steps);
   return folderJudge(settings, engine);
 }
 

@@ -21,9 +21,9 @@ const Row = z.object({
     .nullish()
     .transform((options) => options ?? []),
   data_type: z.enum(dataTypes).nullish(),
-  path: z.unknown(),
-  image: z.unknown(),
-  world: z.unknown(),
+  path: z.unknown().optional(),
+  image: z.unknown().optional(),
+  world: z.unknown().optional(),
 });
 
 /** A row as it stood, with a score or the reason why it has none. */

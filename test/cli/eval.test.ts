@@ -118,6 +118,53 @@ it('an adapter is scored as it is merged into its base, and named', async () => 
   expect(predictions('beside')).not.toEqual(predictions('bare'));
 });
 
+describe('sophia eval --best-of', () => {
+  const bestOf = (...args: string[]) => evaluate('--data', 'world', '--best-of', '4', ...args);
+
+  it('draws N responses at temperature 1, keeps them all, and measures the one that the judge chose', async () => {
+    const { code, stdout } = await bestOf('--judge', 'oracle', '--out', 'best', '--json');
+    expect(code).toBe(0);
+    const scores = Scores.parse(JSON.parse(stdout));
+    expect(JSON.parse(readFileSync(join(folder, 'best/scores.json'), 'utf8'))).toEqual(scores);
+    expect(scores).toMatchObject({ n: 12, temperature: 1 });
+    const { curve, ...rest } = scores.best_of!;
+    // an untrained model hardly ever gives an answer, and what breaks the format is shown to nobody
+    expect(rest).toMatchObject({ samples: 4, chosen_by: 'judge', judge: 'oracle' });
+    expect(curve.map(({ n }) => n)).toEqual([1, 2, 4]);
+    expect(curve[2].judge).toBe(scores.accuracy);
+    for (const { chosen, candidates, response } of predictions('best')) {
+      expect(candidates).toHaveLength(4);
+      expect(candidates[chosen].response).toBe(response);
+      expect(Object.keys(candidates[0]).sort()).toEqual(
+        ['answer', 'failure', 'finish', 'format_ok', 'response', 'right', 'score'].sort(),
+      );
+    }
+    await evaluate('--data', 'world', '--temperature', '1', '--out', 'single');
+    expect(predictions('single').map(({ response }) => response)).toEqual(
+      predictions('best').map(({ candidates }) => candidates[0].response),
+    );
+  });
+
+  it('prints what choosing among 1, 2, 4 … responses comes to', async () => {
+    const { stdout } = await bestOf('--vote', 'majority', '--out', 'voted');
+    expect(stdout).toMatch(/^responses +majority +right$/m);
+    for (const n of [1, 2, 4]) expect(stdout).toMatch(new RegExp(`^${n} +\\d\\.\\d\\d +\\d\\.\\d\\d$`, 'm'));
+    expect(stdout).toMatch(/^Of 4 responses the majority chose one\.$/m);
+  });
+
+  it('names a judge that is asked by steps', async () => {
+    const { code, stdout } = await bestOf(
+      ...['--judge', 'model', '--steps', 'statements', '--aggregate', 'min', '--vote', 'majority'],
+      ...['--limit', '2', '--out', 'stepwise', '--json'],
+    );
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout).best_of).toMatchObject({
+      judge: 'model, steps: statements, min',
+      chosen_by: 'majority',
+    });
+  });
+});
+
 describe('wrong input ends with exit code 2, one line, and nothing written', () => {
   it.each([
     ['no data', [], /^--data: missing; name a file of records$/],
@@ -138,6 +185,32 @@ describe('wrong input ends with exit code 2, one line, and nothing written', () 
     ['a template without the question', ['--data', 'world', '--template', 'hi'], /^--template: must hold/],
     ['a used folder', ['--data', 'world', '--out', 'used'], /^--out used: is used already; name another/],
     ['no questions', ['--data', 'world', '--limit', '0'], /^--limit 0: must be a whole number from 1 on$/],
+    ['nobody who chooses', ['--data', 'world', '--best-of', '4'], /^--best-of 4: who chooses\? Add --judge/],
+    [
+      'nothing to choose from',
+      ['--data', 'world', '--best-of', '4', '--vote', 'majority', '--temperature', '0'],
+      /^--temperature 0: greedy responses are all the same/,
+    ],
+    [
+      'a judge without a choice',
+      ['--data', 'world', '--judge', 'oracle'],
+      /^--judge oracle: chooses among several responses; say how many with --best-of$/,
+    ],
+    [
+      'flags of a judge without one',
+      ['--data', 'world', '--best-of', '4', '--vote', 'majority', '--steps', 'text'],
+      /^--steps: is about a judge; name one with --judge$/,
+    ],
+    [
+      'the oracle by steps',
+      ['--data', 'world', '--best-of', '4', '--judge', 'oracle', '--steps', 'text'],
+      /^--steps: the oracle judges a response as a whole; leave it out$/,
+    ],
+    [
+      'no responses',
+      ['--data', 'sums.jsonl', '--best-of', '0', '--judge', 'oracle'],
+      /^--best-of 0: must be a whole number from 1 on$/,
+    ],
     ['a URL', ['--data', 'world', '--model', 'http://localhost:1'], /^--model http:.*cannot be asked yet/],
   ])('%s', async (_what, args, line) => {
     mkdirSync(join(folder, 'many'), { recursive: true });

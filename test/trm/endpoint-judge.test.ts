@@ -208,12 +208,12 @@ describe('a reply', () => {
     ['words around it', 'words', {}, 'not a score from 0 to 1: "I would give it 0.6."'],
     ['nothing', 'empty', {}, 'the judge said nothing'],
     ['thinking, where it may not think', 'thinking', {}, /^not a score from 0 to 1: "<think>fine/],
-    ['cut off, even after a number', 'length', {}, 'the judge did not end within 16 tokens'],
+    ['cut off, even after a number', 'length', {}, 'the judge did not end within 16 tokens: "0.5"'],
     [
       'cut off in its thinking',
       'length-thinking',
       { thinks: true },
-      'the judge did not end within 4096 tokens',
+      'the judge did not end within 4096 tokens: ""',
     ],
   ])('%s is a failure, and not asked for again', async (_what, does, given, reason) => {
     const { score, failure, calls } = await scored(does, given);

@@ -1,22 +1,32 @@
-/** `sophia trm annotate`: a judge scores collected responses. */
+/** `sophia trm annotate`: a judge scores collected responses, or every step of them gets its own label. */
 import type { Command } from 'commander';
-import { type JudgeFlags, judgeOfFlags, withJudgeFlags } from '../judge-flags.ts';
+import { InputError } from '../../errors.ts';
+import { type JudgeFlags, judgeOfFlags, refuseJudgeFlags, withOptionalJudgeFlags } from '../judge-flags.ts';
+import {
+  type ByStepFlags,
+  type OpenAnnotator,
+  openByStep,
+  refuseCompletionFlags,
+  withByStepFlags,
+} from './by-step.ts';
 import { FORCE, inputFile, JSON_COUNTS, listed, type OutputFlags, runStage } from './stage.ts';
 
-interface Flags extends JudgeFlags, OutputFlags {
+interface Flags extends Partial<JudgeFlags>, ByStepFlags, OutputFlags {
   in: string;
   retryFailed?: boolean;
 }
 
 export function register(trm: Command): void {
-  withJudgeFlags(
+  const command = withOptionalJudgeFlags(
     trm
       .command('annotate')
       .description('scores of a judge for collected responses, or why there is none')
       .requiredOption('--in <file>', 'what sophia trm collect wrote; with --retry-failed what annotate wrote')
       .requiredOption('--out <file>', 'JSONL file to write; a stage that was stopped goes on')
       .option('--retry-failed', 'rows that have a score keep it, the others are judged again'),
-  )
+  );
+  withByStepFlags(command)
+    .option('--threads <n>', 'of a judge or policy on this machine; by default one a core')
     .option(...FORCE)
     .option(...JSON_COUNTS)
     .action(annotate);
@@ -26,23 +36,42 @@ async function annotate(flags: Flags): Promise<void> {
   const keepScored = flags.retryFailed ?? false;
   const input = inputFile(flags.in, '--in');
   const { annotateFile } = await import('../../trm/annotate-file.ts');
-  const judge = await judgeOfFlags(flags);
-  const annotator = [flags.judge, flags.judgeModel].filter((part) => part !== undefined).join(' ');
-  const settings = { stage: 'annotate', in: input, keepScored, ...howJudged(flags) };
+  const { annotator, dispose, settings: how } = await openAnnotator(flags);
+  const settings = { stage: 'annotate', in: input, keepScored, ...how };
   try {
     await runStage(
       'annotate',
       flags,
       async (progress) => {
-        const options = { settings, force: flags.force ?? false, progress, keepScored, annotator };
-        return (await annotateFile(flags.in, flags.out, judge, options)).counts;
+        const options = { settings, force: flags.force ?? false, progress, keepScored };
+        return (await annotateFile(flags.in, flags.out, annotator, options)).counts;
       },
       ({ read, scored, failed }) =>
         `${scored} of ${read} responses scored${scored < read ? `; without a score: ${listed(failed)}` : ''}`,
     );
   } finally {
-    await judge.dispose();
+    await dispose();
   }
+}
+
+/** Throws InputError where nobody, or more than one, is to score. */
+async function openAnnotator({ judge: name, ...flags }: Flags): Promise<OpenAnnotator> {
+  if (flags.byStep !== undefined) {
+    if (name !== undefined)
+      throw new InputError(`--judge ${name}: --by-step ${flags.byStep} needs no judge; give one of the two`);
+    refuseJudgeFlags(flags);
+    return openByStep(flags);
+  }
+  if (name === undefined) throw new InputError('--judge: missing; name who scores, or use --by-step');
+  refuseCompletionFlags(flags);
+  const named = { ...flags, judge: name };
+  const judge = await judgeOfFlags(named);
+  const annotator = {
+    name: [name, flags.judgeModel].filter((part) => part !== undefined).join(' '),
+    takes: judge.takes,
+    score: judge.score,
+  };
+  return { annotator, settings: howJudged(named), dispose: () => judge.dispose() };
 }
 
 /** What scores depend on: all that is said of the judge but how fast it is asked. */

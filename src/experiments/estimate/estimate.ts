@@ -164,5 +164,6 @@ async function countRecords(recipe: Recipe): Promise<{ tests: number; trm: numbe
     (await size(data.id, train === null ? world.test : ownTests)) +
     (await size(data.ood, train === null ? world.test : 0));
   const ofWorld = train === null || (await train.get(0)).world !== undefined;
-  return { tests, trm: judge === 'trm' && ofWorld ? (train?.length ?? world.trm) : null };
+  const taught = judge === 'trm' && (ofWorld || recipe.trm.annotator !== 'oracle');
+  return { tests, trm: taught ? (train?.length ?? world.trm) : null };
 }

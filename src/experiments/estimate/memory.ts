@@ -48,19 +48,21 @@ export async function countedMemory(
   const prompt = longestPrompt(shapes, model, 'tokens');
   const asker = frozen + askedBytes(model, 120, prompt + recipe.eval.max_tokens);
   const judges = [variant, ...baselines].some(asksForThinking);
-  const judging = !judges
-    ? 0
-    : typeof judge === 'object'
-      ? modelBytes((await readModelConfig(judge.model)).config, 'nothing')
-      : judge === 'trm'
-        ? frozenBytes(model, learning.trm)
-        : 0;
+  const judging = judges ? await judgingBytes(recipe, model, learning.trm) : 0;
   const { threads, ...engine } = recipe.engine;
   const alone = { ...recipe, engine: { ...engine, threads: CHAINS * threads } };
   const coldStart = recipe.model === null ? learnerBytes(alone, shapes, model, 'everything') : 0;
   const trm = judges && judge === 'trm' ? learner(learning.trm) : 0;
   const beside = baselines.length > 0 ? learner(learning.policy) : asker;
   return BASE + Math.max(coldStart, Math.max(trm, learner(learning.policy) + judging) + beside);
+}
+
+/** Bytes of the judge beside the policy: none where it is a server's or the oracle. */
+async function judgingBytes({ judge, trm }: Recipe, model: Model, learning: Learning): Promise<number> {
+  if (judge === 'trm') return trm.refresh ? modelBytes(model.config, learning) : frozenBytes(model, learning);
+  if (typeof judge !== 'object' || 'url' in judge) return 0;
+  const { config } = await readModelConfig(judge.model);
+  return modelBytes(config, trm.refresh ? learning : 'nothing');
 }
 
 /** Bytes of a model that learns by reinforcement: its update, or its sampling, and the reference. */

@@ -139,7 +139,9 @@ function reinforcement(recipe: Recipe, shapes: Shapes): (variant: VariantName) =
   const update: Call = { kind: 'backward', sequences: group(shapes.responses) };
   const scoring: Call = { kind: 'logprobs', sequences: update.sequences };
   const judging: Call = { kind: 'judge', sequences: group(shapes.judged) };
-  const asksModel = recipe.judge === 'trm' || typeof recipe.judge === 'object';
+  const { judge, trm } = recipe;
+  const asksModel = typeof judge === 'object' ? !('url' in judge) : judge === 'trm';
+  const { refresh } = trm;
   // log p under the policy before each update that needs it, under the reference and under the policy that sampled
   const scored = (kl_beta > 0 || updates > 1 ? updates : 0) + Number(kl_beta > 0) + Number(updates > 1);
   return (variant) => {
@@ -152,6 +154,7 @@ function reinforcement(recipe: Recipe, shapes: Shapes): (variant: VariantName) =
         [steps * updates, step],
         ...(scored > 0 ? [[steps * scored, scoring] as [number, Call]] : []),
         ...(judges ? [[steps, judging] as [number, Call]] : []),
+        ...(judges && refresh ? refreshing(recipe, refresh, shapes) : []),
       ],
       engines: judges ? 2 : 1,
       otherSeconds:
@@ -159,6 +162,21 @@ function reinforcement(recipe: Recipe, shapes: Shapes): (variant: VariantName) =
       trained: 'by recipe',
     };
   };
+}
+
+/** What a TRM that is refreshed learns and is measured on. */
+function refreshing(
+  { rl: { steps, prompts, samples } }: Recipe,
+  { every, batch, held_out, ...refresh }: NonNullable<Recipe['trm']['refresh']>,
+  shapes: Shapes,
+): [times: number, call: Call][] {
+  const times = Math.floor(steps / every);
+  const measured = every * prompts * samples * held_out;
+  return [
+    [times * refresh.steps, { kind: 'backward', sequences: repeated(shapes.judged, batch) }],
+    [times * refresh.steps, step],
+    [(times * measured) / shapes.judged.length, { kind: 'judge', sequences: shapes.judged }],
+  ];
 }
 
 function asking({ questions }: Shapes, prompts: number, samples: number, maxTokens: number): Call {

@@ -1,20 +1,15 @@
-/**
- * The report of an experiment as one HTML page that needs nothing else: no network, no fonts, no files beside it.
- * A pure function of its input; what a model or a record says is text everywhere.
- */
-import { createHash } from 'node:crypto';
-import { CLIENT } from './client.ts';
+/** The report of an experiment as one HTML page: a pure function of its input. */
 import { examplesSection } from './examples-section.ts';
-import { embeddedJson, type Html, html, trusted } from './html.ts';
+import { type Html, html } from './html.ts';
 import type { ReportInput } from './input.ts';
+import { page, type Section } from './page.ts';
 import { resultSection } from './result-section.ts';
-import { STYLE } from './style.ts';
 import { judgeSection, timeSection, trainingSection } from './training-section.ts';
 
 export function buildReport(input: ReportInput): string {
   const training = trainingSection(input);
   const judge = judgeSection(input);
-  const sections: { id: string; name: string; body: Html | null }[] = [
+  const sections: Section[] = [
     { id: 'result', name: 'Result', body: resultSection(input) },
     { id: 'examples', name: 'Examples', body: examplesSection(input) },
     { id: 'training', name: 'Training', body: training.section },
@@ -22,40 +17,14 @@ export function buildReport(input: ReportInput): string {
     { id: 'time', name: 'Time', body: timeSection(input) },
     { id: 'recipe', name: 'Recipe', body: recipeSection(input) },
   ];
-  const there = sections.filter((section) => section.body !== null);
-  const charts = [...training.charts, ...judge.charts].map((chart) => chart.data);
-  const page = html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="${policy()}">
-<title>${input.title}</title>
-<link rel="icon" href="data:,">
-<style>${trusted(STYLE)}</style>
-</head>
-<body>
-<a class="skip" href="#result">To the result</a>
-<header>
-<h1>${input.title}</h1>
-<p class="note">${facts(input)}</p>
-<nav aria-label="Contents">${there.map((section) => html`<a href="#${section.id}">${section.name}</a>`)}</nav>
-</header>
-<main>${there.map((section) => section.body)}</main>
-<footer><p class="note">Every figure and every sentence about this run was computed from its run folder.</p></footer>
-<script type="application/json" id="chart-data">${embeddedJson(charts)}</script>
-<script>${trusted(CLIENT)}</script>
-</body>
-</html>
-`;
-  return page.markup;
-}
-
-/** Only this page's own script may run, and nothing may be fetched: a second wall behind the escaping. */
-function policy(): string {
-  const hash = createHash('sha256').update(CLIENT).digest('base64');
-  return `default-src 'none'; script-src 'sha256-${hash}'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'`;
+  return page({
+    title: input.title,
+    facts: facts(input),
+    skip: 'To the result',
+    sections,
+    charts: [...training.charts, ...judge.charts],
+    footer: 'Every figure and every sentence about this run was computed from its run folder.',
+  });
 }
 
 function facts(input: ReportInput): string {

@@ -88,6 +88,12 @@ table.plain { width: auto; } .plain td.text { white-space: normal; min-width: 17
 .readout { position: absolute; grid-area: 1 / 1 / 2 / 2; align-self: end; justify-self: start; width: max-content; background: var(--card); border: 1px solid var(--line); border-radius: 4px; padding: 6px 10px; font-size: 12.5px; line-height: 1.5; pointer-events: none; box-shadow: 0 2px 10px rgb(0 0 0 / 0.12); display: grid; z-index: 3; white-space: pre; }
 .readout span b { color: var(--c); } .readout small { color: var(--muted); font-size: 11.5px; }
 .judge .charts { margin-bottom: 22px; }
+.beside { display: grid; grid-template-columns: minmax(0, 2fr) minmax(0, 3fr); gap: 8px 40px; align-items: start; } .beside .chart { display: block; grid-row: auto; } .beside .scroll { margin-top: 0; }
+.ideal { stroke: var(--muted); stroke-dasharray: 4 4; } .bin { fill: var(--c); fill-opacity: 0.75; stroke: var(--bg); }
+.dots { display: block; } .dots text { font: 11.5px var(--sans); fill: var(--muted); } .dots circle { fill: var(--c); } .zero { stroke: var(--muted); } .interval { stroke: var(--c); stroke-width: 2.5; } .ought { fill: none; stroke: var(--ink); stroke-width: 1.5; }
+.changes td, .changes th { vertical-align: middle; } .changes .plot { padding-top: 0; padding-bottom: 0; } .changes tbody tr + tr > .plot { border-top-color: transparent; }
+.changes th[scope=row] { white-space: normal; min-width: 190px; max-width: 300px; line-height: 1.3; } .changes small { display: block; color: var(--muted); font-size: 12.5px; font-weight: 400; }
+.keys .dot-key { background: var(--c, var(--trust)); border-radius: 50%; } .keys .ought-key { border: 1.5px solid var(--ink); border-radius: 0; transform: rotate(45deg) scale(0.8); }
 
 .symbols { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 480px), 1fr)); gap: 8px 40px; margin: 20px 0 14px; font-size: 14.5px; line-height: 1.45; }
 .symbols > div { display: grid; grid-template-columns: 64px 1fr; align-items: baseline; } .symbols dt { font-size: 18px; white-space: nowrap; } .symbols dd { margin: 0; color: var(--muted); }
@@ -124,7 +130,7 @@ fieldset legend { float: left; width: 84px; color: var(--muted); font-size: 14px
 .raw { margin: 0; font: 13px/1.45 var(--mono); white-space: pre-wrap; overflow-wrap: anywhere; max-height: 22em; overflow-y: auto; } .card .note { margin: 9px 0 0; font-size: 13px; }
 details summary { cursor: pointer; } code { font: 13px/1.4 var(--mono); overflow-wrap: anywhere; } .recipe td.text { color: var(--ink); }
 
-@media (max-width: 860px) { .question { grid-template-columns: auto minmax(0, 1fr); } .trust { grid-column: 1 / -1; max-width: none; } }
+@media (max-width: 860px) { .beside { grid-template-columns: minmax(0, 1fr); } .question { grid-template-columns: auto minmax(0, 1fr); } .trust { grid-column: 1 / -1; max-width: none; } }
 @media (max-width: 560px) {
   body { padding: 0 16px 40px; } header { padding-top: 32px; } h1 { font-size: 30px; } h2 { font-size: 24px; } .lead { font-size: 19px; }
   .question { grid-template-columns: 1fr; gap: 16px; } .panels .note { min-height: 0; } fieldset legend { float: none; width: 100%; } .first { padding-left: 16px; }

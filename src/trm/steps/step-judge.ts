@@ -35,11 +35,11 @@ export function aggregate(scores: readonly number[], how: Steps['aggregate']): n
   return AGGREGATES[how](scores);
 }
 
-/** A response's score by what is known of its steps. */
+/** A response's score by what is known of its steps, and these. */
 export function scoreOfSteps({ steps, failure }: StepLabels, how: Steps['aggregate']): JudgeScore {
   if (steps === null) return failed(failure!);
   const scores = steps.map(({ score }) => score);
-  return { score: aggregate(scores, how), failure: null };
+  return { score: aggregate(scores, how), failure: null, steps };
 }
 
 /**

@@ -1,4 +1,5 @@
 /** The seeing world: pictures of small grids, questions about them, and an oracle that judges every statement. */
+export { madeUpListing, type SeeingCorruption, seeingCorruptions } from './corrupt.ts';
 export { captionRow, type Lesson, listingRow, lookupRow, mixedRow, poolItem } from './lessons.ts';
 export { NOTE_RIGHT, type NoteLaw } from './note.ts';
 export {

@@ -37,11 +37,21 @@ export function traceOf(world: SeeingWorld, style: TraceStyle, random: Random): 
 /** States every relevant cell and concludes: `b1 red circle b2 empty b3 red square so 2`. */
 export function soundTrace(world: SeeingWorld): Trace {
   const names = cellNames(world.n);
-  const statements = world.relevant.map((name, option) => {
-    const statement = `${name} ${world.cells[names.indexOf(name)]}`;
-    return world.rule.kind === 'which' ? `${OPTION_LETTERS[option]} ${statement}` : statement;
+  const contents = world.relevant.map((name) => world.cells[names.indexOf(name)]);
+  return { process: listing(world, contents, world.answer), answer: world.answer };
+}
+
+/** The process of such a trace, whatever the relevant cells are said to hold. */
+export function listing(
+  { relevant, rule }: SeeingWorld,
+  contents: readonly (string | null)[],
+  answer: string,
+): string {
+  const statements = relevant.map((name, option) => {
+    const statement = `${name} ${contents[option]}`;
+    return rule.kind === 'which' ? `${OPTION_LETTERS[option]} ${statement}` : statement;
   });
-  return { process: `${statements.join(' ')} so ${world.answer}`, answer: world.answer };
+  return `${statements.join(' ')} so ${answer}`;
 }
 
 /** The response a trace makes, in the paper's form. */

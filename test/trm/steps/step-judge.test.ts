@@ -51,8 +51,8 @@ describe('a step judge', () => {
       ],
     ]);
     expect(seen[0].map(({ record }) => record)).toEqual(Array(5).fill(three.record));
-    expect(first).toEqual({ score: lengthScore(three.response), failure: null });
-    expect(second).toEqual({ score: lengthScore(two.response), failure: null });
+    expect(first).toMatchObject({ score: lengthScore(three.response), failure: null });
+    expect(second).toMatchObject({ score: lengthScore(two.response), failure: null });
   });
 
   it('gives the single steps’ scores too', async () => {
@@ -71,7 +71,7 @@ describe('a step judge', () => {
     const { judge } = byLength((text) => text.endsWith('circle so 1'));
     expect(await stepJudge(judge, statements('mean')).score([three, two])).toEqual([
       { score: null, failure: 'step 2 of 3: gone' },
-      { score: expect.any(Number), failure: null },
+      { score: expect.any(Number), failure: null, steps: expect.any(Array) },
     ]);
   });
 

@@ -1,0 +1,113 @@
+/** The flags of `sophia trm annotate --by-step`: labels of single steps, by a world's oracle or by a policy's completions. */
+import { type Command, Option } from 'commander';
+import { InputError } from '../../errors.ts';
+import type { Annotator } from '../../trm/annotate.ts';
+import type { Steps } from '../../trm/settings.ts';
+import { ADAPTER, modelFolder, notNegative, threadsOf, wholeNumber } from '../flags.ts';
+
+export interface ByStepFlags {
+  byStep?: 'oracle' | 'monte-carlo';
+  policy?: string;
+  adapter?: string;
+  completions?: string;
+  maxTokens?: string;
+  temperature?: string;
+  template?: string;
+  seed?: string;
+  /** Of judges too: how responses are cut, how scores become one, threads. */
+  steps?: string;
+  aggregate?: string;
+  threads?: string;
+}
+
+export function withByStepFlags(command: Command): Command {
+  return command
+    .addOption(
+      new Option(
+        '--by-step <how>',
+        "instead of --judge, every step's own label: the oracle's verdict, or how often a policy goes on from it to the right answer",
+      ).choices(['oracle', 'monte-carlo']),
+    )
+    .option('--policy <dir>', 'monte-carlo: the model that goes on, a Qwen2.5-VL folder')
+    .option(...ADAPTER)
+    .option('--completions <n>', 'monte-carlo: continuations a step; 16 by default')
+    .option('--max-tokens <n>', 'monte-carlo: longest continuation; 512 by default')
+    .option('--temperature <t>', 'monte-carlo: 1 by default')
+    .option('--template <text>', 'monte-carlo: how a question is written; {problem} by default')
+    .option('--seed <n>', 'monte-carlo: of the draws; 0 by default');
+}
+
+/** An annotator, what its labels depend on, and its end. */
+export interface OpenAnnotator {
+  annotator: Annotator;
+  settings: Record<string, unknown>;
+  dispose(): Promise<void>;
+}
+
+const OF_COMPLETIONS: readonly [keyof ByStepFlags, string][] = [
+  ['policy', '--policy'],
+  ['adapter', '--adapter'],
+  ['completions', '--completions'],
+  ['maxTokens', '--max-tokens'],
+  ['temperature', '--temperature'],
+  ['template', '--template'],
+  ['seed', '--seed'],
+];
+
+/** Throws InputError for flags that are of completions where none are made. */
+export function refuseCompletionFlags(flags: ByStepFlags): void {
+  const stray = OF_COMPLETIONS.find(([name]) => flags[name] !== undefined);
+  if (stray !== undefined) throw new InputError(`${stray[1]}: is of --by-step monte-carlo; leave it out`);
+}
+
+/** The annotator that `--by-step` names. Throws InputError naming the flag. */
+export async function openByStep(flags: ByStepFlags): Promise<OpenAnnotator> {
+  const { Steps: schema } = await import('../../trm/settings.ts');
+  const { oracleSteps } = await import('../../trm/steps/annotators.ts');
+  const steps = schema.parse({ split: flags.steps, aggregate: flags.aggregate });
+  if (flags.byStep === 'monte-carlo') return openCompletions(flags, steps);
+  refuseCompletionFlags(flags);
+  return {
+    annotator: oracleSteps(steps),
+    settings: { byStep: 'oracle', steps },
+    dispose: async () => {},
+  };
+}
+
+/** Tokens computed at once. */
+const TOKEN_BUDGET = 8192;
+
+async function openCompletions(flags: ByStepFlags, steps: Steps): Promise<OpenAnnotator> {
+  if (flags.policy === undefined)
+    throw new InputError('--policy: missing; name the model that goes on from every step');
+  const policy = modelFolder(flags.policy, '--policy');
+  const { adapter = null, template = '{problem}' } = flags;
+  const threads = threadsOf(flags.threads);
+  const sampling = {
+    template,
+    completions: wholeNumber('--completions', flags.completions ?? '16', 1),
+    maxTokens: wholeNumber('--max-tokens', flags.maxTokens ?? '512', 1),
+    temperature: notNegative('--temperature', flags.temperature ?? '1'),
+    seed: wholeNumber('--seed', flags.seed ?? '0', 0),
+  };
+  const { loadChat } = await import('../../data/chat.ts');
+  const { checkTemplate } = await import('../../data/prompting.ts');
+  const { createLocalEngine } = await import('../../engine/local/index.ts');
+  const { completionSteps } = await import('../../trm/steps/annotators.ts');
+  checkTemplate(template, '--template');
+  const chat = await loadChat(policy);
+  const engine = await createLocalEngine({
+    source: { dir: policy },
+    adapter: adapter === null ? null : { dir: adapter },
+    trainable: false,
+    provider: 'cpu',
+    threads,
+    tokenBudget: TOKEN_BUDGET,
+  });
+  const named = adapter === null ? policy : `${policy} + ${adapter}`;
+  return {
+    annotator: completionSteps(named, steps, { policy: engine, chat, ...sampling }),
+    settings: { byStep: 'monte-carlo', policy, adapter, ...sampling, steps },
+    dispose: () => engine.dispose(),
+  };
+}
