@@ -9,6 +9,7 @@ import { scoreTokens } from '../trm/checkpoint-judge.ts';
 import { openJudge } from '../trm/open-judge.ts';
 import { oracleJudge } from '../trm/oracle-judge.ts';
 import { type Policy, policyOf } from './adapters.ts';
+import { teachesOwnRecords } from './annotator.ts';
 import { engineOf, judgeEngine } from './context.ts';
 import type { Recipe } from './recipe.ts';
 
@@ -36,7 +37,7 @@ export async function checkInputs(recipe: Recipe): Promise<void> {
   if (recipe.trm.refresh && annotator === 'oracle' && first)
     await oracleJudge.score([{ record: first, response: '' }]);
   const wanted = [recipe.variant, ...recipe.baselines].some(asksForThinking);
-  const taught = annotator !== 'oracle' || first === null || first.world !== undefined;
+  const taught = teachesOwnRecords(recipe) || first === null || first.world !== undefined;
   // the TRM of this run starts from the policy and speaks its vocabulary
   if (judge === 'trm' && model !== null && wanted && taught) scoreTokens(await loadChat(model));
 }

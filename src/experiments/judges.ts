@@ -6,6 +6,7 @@ import type { Judge } from '../trm/judge.ts';
 import { type JudgeConfig, readJudgeConfig } from '../trm/judge-config.ts';
 import { openJudge } from '../trm/open-judge.ts';
 import { oracleJudge } from '../trm/oracle-judge.ts';
+import { openAnnotator, teachesOwnRecords } from './annotator.ts';
 import { engineOf, judgeEngine, type SeedRun } from './context.ts';
 import { makeTrm, trmConfig, trmJudge, trmTraining } from './trm-stage.ts';
 import type { WorldFiles } from './world-files.ts';
@@ -35,7 +36,10 @@ export async function judgeMaker(
   if (judge === 'oracle') return async () => ({ judge: oracleJudge, refresh: null });
   if (judge !== 'trm') {
     if ('url' in judge || recipe.trm.refresh === null)
-      return async () => ({ judge: await openJudge(judge, judgeEngine(recipe)), refresh: null });
+      return async ({ context }) => ({
+        judge: await openJudge(judge, judgeEngine(recipe), { warn: (line) => context.say(line) }),
+        refresh: null,
+      });
     return async (link) => {
       const chat = await loadChat(judge.model);
       const own = await readJudgeConfig(judge.model, chat);
@@ -45,7 +49,7 @@ export async function judgeMaker(
   }
 
   const ofWorld = (await sources.train.get(0)).world !== undefined;
-  if (!ofWorld && recipe.trm.annotator === 'oracle') return null;
+  if (!ofWorld && !teachesOwnRecords(recipe)) return null;
   let trained: Promise<string> | null = null;
   return async (link) => {
     const questions = recipe.data.train === null && world ? await openRecords(world.trm) : sources.train;
@@ -61,7 +65,7 @@ async function runJudge(run: SeedRun, dir: string, chat: Chat, config: JudgeConf
   const trm = await engineOf(run, dir, settings === null ? 'nothing' : trmTraining(chat));
   const judge = trmJudge(trm, chat, config);
   if (settings === null) return { judge, refresh: null };
-  const annotator = await openJudge(run.recipe.trm.annotator, judgeEngine(run.recipe));
+  const annotator = await openAnnotator(run, dir, chat);
   const dispose = async () => {
     await annotator.dispose();
     await judge.dispose();

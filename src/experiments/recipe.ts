@@ -12,7 +12,7 @@ import { CURATION_DEFAULTS } from '../trm/curate.ts';
 import { RULE_NAMES } from '../trm/curation-rules.ts';
 import { ORDERS } from '../trm/lessons.ts';
 import { checkJudgeTemplate } from '../trm/prompt.ts';
-import { EndpointSettings, FolderSettings } from '../trm/settings.ts';
+import { EndpointSettings, FolderSettings, Steps } from '../trm/settings.ts';
 import { scalings } from '../trust/advantage.ts';
 import { aggregations } from '../trust/loss.ts';
 import { type VariantName, variants } from '../trust/variants.ts';
@@ -102,6 +102,15 @@ const curation = z
     without: z.array(z.enum(RULE_NAMES)).default([]),
   })
   .prefault({});
+
+/** A step model instead: a TRM of the beginnings of responses (trm/steps/). */
+const byStep = z.strictObject({
+  labels: z.enum(['oracle', 'monte-carlo']).default('oracle'),
+  split: Steps.shape.split.unwrap().default('statements'),
+  aggregate: Steps.shape.aggregate,
+  /** Continuations a step, for labels by Monte-Carlo completion. */
+  completions: whole.default(8),
+});
 
 /** Training a TRM on, while the policy that it judges moves (train/refresh.ts). */
 const refresh = z.strictObject({
@@ -207,6 +216,8 @@ export const Recipe = z.strictObject({
     .strictObject({
       /** Who scores the responses that it learns from. */
       annotator: judgeOr('oracle').default('oracle'),
+      /** Score every step of a response; null: responses as a whole. */
+      by_step: byStep.nullable().default(null),
       /** Responses a question, sampled from the policy at its start. */
       samples: whole.default(2),
       temperature: nonNegative.default(1),
@@ -358,6 +369,10 @@ export function checkRecipe(value: unknown, source: string): Recipe {
     throw new InputError(
       `${source}: trm.refresh: trains the judge on, which must be trm or {model: DIR}; leave it out with this judge`,
     );
+  if (refreshed && recipe.trm.by_step !== null)
+    throw new InputError(
+      `${source}: trm.refresh: trains on whole responses; leave it out, or leave out trm.by_step`,
+    );
   const { hidden, heads, kv_heads, vision_hidden, vision_heads } = recipe.architecture;
   const fits =
     hidden % heads === 0 &&
@@ -386,7 +401,7 @@ function complaint(issue: z.core.$ZodIssue): string {
 
 /** Keys the schema knows at a path. */
 function keysAt(path: readonly PropertyKey[]): string[] {
-  let at: unknown = Recipe.parse({ lora: {}, trm: { refresh: {} } });
+  let at: unknown = Recipe.parse({ lora: {}, trm: { refresh: {}, by_step: {} } });
   for (const part of path) at = (at as Record<PropertyKey, unknown>)?.[part];
   return typeof at === 'object' && at !== null ? Object.keys(at) : [];
 }

@@ -53,7 +53,7 @@ export async function runSeed(run: SeedRun): Promise<ResultRow[]> {
       return rows;
     },
   );
-  if (makeJudge) await measureOnPolicy(run, await finalPolicy(run, dir), sources.chat);
+  if (makeJudge) await measureOnPolicy(run, base, await finalPolicy(run, dir), sources.chat);
   return [...rest, ...main];
 }
 

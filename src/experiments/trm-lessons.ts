@@ -14,11 +14,11 @@ import { annotateFile } from '../trm/annotate-file.ts';
 import type { ScoredResponse } from '../trm/collect.ts';
 import { collectFile, policyResponses } from '../trm/collect-file.ts';
 import { curate } from '../trm/curate.ts';
-import { openJudge } from '../trm/open-judge.ts';
 import { enginePolicy, type SamplingOptions } from '../trm/policy.ts';
 import { heldOutQuestions } from '../trm/question.ts';
 import { type Annotated, annotatedSchema, parseRow, type Row, rowOf } from '../trm/rows.ts';
-import { engineOf, judgeEngine, type SeedRun } from './context.ts';
+import { openAnnotator } from './annotator.ts';
+import { engineOf, type SeedRun } from './context.ts';
 
 export const trmDir = (run: SeedRun) => join(run.dir, 'trm');
 export const trmFiles = (run: SeedRun) => {
@@ -56,7 +56,7 @@ export async function makeLessons(run: SeedRun, base: string, chat: Chat, questi
     }
   }
   if (!existsSync(annotated)) {
-    const annotator = await openJudge(recipe.trm.annotator, judgeEngine(recipe));
+    const annotator = await openAnnotator(run, base, chat);
     try {
       await annotateFile(collected, annotated, annotator, { settings: { seed }, force: false });
     } finally {

@@ -19,11 +19,12 @@ import { collectResponses, type ScoredResponse } from '../trm/collect.ts';
 import type { Judge } from '../trm/judge.ts';
 import { type JudgeConfig, judgeConfigOf } from '../trm/judge-config.ts';
 import { openLessonFile } from '../trm/lesson-file.ts';
-import { openJudge } from '../trm/open-judge.ts';
 import { enginePolicy } from '../trm/policy.ts';
 import { reliability } from '../trm/reliability.ts';
+import type { Steps } from '../trm/settings.ts';
 import { bySteps } from '../trm/steps/step-judge.ts';
-import { engineOf, judgeEngine, type SeedRun, stageOf, type Trained } from './context.ts';
+import { openAnnotator } from './annotator.ts';
+import { engineOf, type SeedRun, stageOf, type Trained } from './context.ts';
 import type { Recipe } from './recipe.ts';
 import { makeLessons, readHeldOut, samplingOf, trmDir, trmFiles } from './trm-lessons.ts';
 
@@ -91,7 +92,12 @@ async function wholeStart(run: SeedRun, base: string): Promise<string> {
 }
 
 /** The reliability, on the policy that it has trained, of the TRM as it was in the end; beside that on the start. */
-export async function measureOnPolicy(run: SeedRun, policyDir: string, chat: Chat): Promise<void> {
+export async function measureOnPolicy(
+  run: SeedRun,
+  base: string,
+  policyDir: string,
+  chat: Chat,
+): Promise<void> {
   const { recipe, context, seed } = run;
   if (!existsSync(trmFiles(run).reliability)) return;
   const known = await readReliability(run);
@@ -105,7 +111,7 @@ export async function measureOnPolicy(run: SeedRun, policyDir: string, chat: Cha
   const refreshed = trmFolder(policyDir);
   const dir = existsSync(refreshed) ? refreshed : (await finishedCheckpoint(trmDir(run), recipe.trm.steps))!;
   const trm = await engineOf(run, dir, 'nothing');
-  const annotator = await openJudge(recipe.trm.annotator, judgeEngine(recipe));
+  const annotator = await openAnnotator(run, base, chat);
   try {
     const sampling = { ...samplingOf(run), samples: 1, seed: seed + 1 };
     const policy = enginePolicy('trained', { engine, chat }, sampling);
@@ -126,10 +132,14 @@ export async function measureOnPolicy(run: SeedRun, policyDir: string, chat: Cha
   context.signal.throwIfAborted();
 }
 
+function stepsOf({ by_step }: Recipe['trm']): Steps | null {
+  return by_step && { split: by_step.split, aggregate: by_step.aggregate };
+}
+
 /** How a TRM of this recipe is asked. */
 export function trmConfig({ trm, data }: Recipe, chat: Chat): JudgeConfig {
   const usual = judgeConfigOf(chat, data.template);
-  return { ...usual, template: trm.template ?? usual.template, reads: 'expected', steps: null };
+  return { ...usual, template: trm.template ?? usual.template, reads: 'expected', steps: stepsOf(trm) };
 }
 
 /** Each question once, though several responses to it stand in the file. */

@@ -11,6 +11,7 @@ import type { Learning } from '../../engine/local/compute/memory.ts';
 import { createLocalEngine } from '../../engine/local/index.ts';
 import { LANGUAGE_MODEL } from '../../models/lora/config.ts';
 import { type Parameters, parametersOf, policyOf } from '../adapters.ts';
+import { teachesOwnRecords } from '../annotator.ts';
 import { engineOf, type Trained } from '../context.ts';
 import type { Recipe } from '../recipe.ts';
 import { writeStartModel } from '../start-model.ts';
@@ -164,6 +165,6 @@ async function countRecords(recipe: Recipe): Promise<{ tests: number; trm: numbe
     (await size(data.id, train === null ? world.test : ownTests)) +
     (await size(data.ood, train === null ? world.test : 0));
   const ofWorld = train === null || (await train.get(0)).world !== undefined;
-  const taught = judge === 'trm' && (ofWorld || recipe.trm.annotator !== 'oracle');
+  const taught = judge === 'trm' && (ofWorld || teachesOwnRecords(recipe));
   return { tests, trm: taught ? (train?.length ?? world.trm) : null };
 }
