@@ -2,7 +2,7 @@
  * The stages of the TRM's data, each killed at many moments and started again: the file is the one of a stage that was
  * left alone, byte for byte.
  */
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeMadeRun } from '../../bench/trm-rollouts.ts';
@@ -53,8 +53,8 @@ const stages: Record<string, { args: string[]; out: string }> = {
 
 /** Bytes that are there of a file, under whichever name. */
 function grown(out: string): number {
-  const names = readdirSync(dir).filter((name) => name.includes(out) && !name.endsWith('.json'));
-  return names.reduce((sum, name) => sum + (existsSync(at(name)) ? readFileSync(at(name)).length : 0), 0);
+  const names = readdirSync(dir).filter((name) => name.includes(out) && !/\.json(\.|$)/.test(name));
+  return names.reduce((sum, name) => sum + (statSync(at(name), { throwIfNoEntry: false })?.size ?? 0), 0);
 }
 
 describe.each(Object.entries(stages))('%s', (_, { args, out }) => {
