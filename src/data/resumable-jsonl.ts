@@ -49,7 +49,8 @@ const Sidecar = z.strictObject({
 type Sidecar = z.infer<typeof Sidecar>;
 
 /**
- * Writes `file` with rows that `fill` appends, going on where it was stopped. Throws InputError where the file exists
+ * Writes `file` with rows that `fill` appends, going on where it was stopped; where `fill` fails before the first of them,
+ * nothing is left behind. Throws InputError where the file exists
  * already, was begun with other settings, or is being written by another process; RunError where writing fails.
  */
 export async function writeResumable<C>(
@@ -89,6 +90,9 @@ async function write<C>(
           await record({ ...state, bytes, inputs, counts });
         },
       });
+    } catch (error) {
+      if (state.inputs === 0) for (const path of [part, sidecar]) await rm(path, { force: true });
+      throw error;
     } finally {
       await handle.close();
     }
@@ -121,6 +125,7 @@ async function begun<C>(file: string, { settings, counts, force }: ResumableOpti
     if (force) return null;
     throw error;
   });
+  const nothingDone = known?.inputs === 0 && !known.ended;
   const other = known === null ? [] : changed(known.settings, fresh.settings);
   const fileSize = await sizeOf(file);
 
@@ -128,6 +133,7 @@ async function begun<C>(file: string, { settings, counts, force }: ResumableOpti
   if (wholeAlready) return known;
   if (fileSize !== null && !force)
     throw new InputError(`${file}: exists already; name another file, or replace it with --force`);
+  if (nothingDone) return fresh;
   if (known !== null && other.length === 0 && !known.ended && (partSize ?? 0) >= known.bytes) return known;
   if (!force && known !== null && other.length > 0)
     throw new InputError(

@@ -97,7 +97,8 @@ const curation = z
     loop_words: whole.default(CURATION_DEFAULTS.loop_words),
     loop_times: whole.default(CURATION_DEFAULTS.loop_times),
     max_foreign: z.number().min(0).max(1).default(CURATION_DEFAULTS.max_foreign),
-    max_gap: z.number().min(0).max(1).default(CURATION_DEFAULTS.max_gap),
+    max_over: z.number().min(0).max(1).default(CURATION_DEFAULTS.max_over),
+    max_under: z.number().min(0).max(1).default(CURATION_DEFAULTS.max_under),
     without: z.array(z.enum(RULE_NAMES)).default([]),
   })
   .prefault({});

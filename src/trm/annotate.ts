@@ -27,7 +27,7 @@ export interface AnnotateOptions {
 }
 
 /** Responses that a judge who takes singly is given at once; how many it works on is its own business. */
-const WINDOW = 64;
+const WINDOW = 256;
 /** Responses that a judge who takes together is given at once. Batches begin at multiples of it, wherever one goes on. */
 export const BATCH = 256;
 

@@ -65,7 +65,9 @@ export async function collectFile(
     for await (const batch of source.batches(inputs)) {
       if (batch.rows.length === 0 && batch.failures.length > 0)
         throw new RunError(
-          `${out}: the policy answers no more (${batch.failures[0]}); what there is stays in ${out}.part, the same command goes on`,
+          inputs === 0
+            ? `${out}: not written: the policy gives no answer (${batch.failures[0]})`
+            : `${out}: the policy answers no more (${batch.failures[0]}); the same command goes on from here`,
         );
       const rows = batch.rows.filter(({ record, facts }) => isNew(record, facts.response));
       now.read += batch.rows.length + batch.failures.length;

@@ -84,6 +84,7 @@ export async function curate(
   let total = 0;
   for (const file of files) total += await countRows(file);
   let read = 0;
+  progress(0, 2 * total);
   for await (const row of rowsOf(files)) {
     look.see(row);
     if (++read % 1000 === 0) progress(read, 2 * total);

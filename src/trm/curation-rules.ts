@@ -17,8 +17,9 @@ export interface RuleSettings {
   loop_times: number;
   /** Largest share of a think part's words in scripts that are neither its own nor the question's. */
   max_foreign: number;
-  /** Largest |score − outcome|. */
-  max_gap: number;
+  /** How far a score may be above the outcome, and how far below. */
+  max_over: number;
+  max_under: number;
   /** Rules that are switched off. */
   without: readonly RuleName[];
 }
@@ -28,7 +29,8 @@ export const RULE_DEFAULTS: RuleSettings = {
   loop_words: 10,
   loop_times: 4,
   max_foreign: 0.3,
-  max_gap: 0.9,
+  max_over: 0.9,
+  max_under: 1,
   without: [],
 };
 
@@ -43,8 +45,8 @@ const RULES = {
   loops: ({ facts }, settings) => loops(facts.response, settings),
   language: ({ record, facts }, { max_foreign }) =>
     strays(`${record.problem}\n${record.options.join('\n')}`, thinking(facts), max_foreign),
-  inconsistent: ({ facts: { score, outcome } }, { max_gap }) =>
-    score !== null && Math.abs(score - outcome) > max_gap,
+  inconsistent: ({ facts: { score, outcome } }, { max_over, max_under }) =>
+    score !== null && (score - outcome > max_over || outcome - score > max_under),
 } satisfies Record<string, Rejects>;
 export type RuleName = 'duplicate' | keyof typeof RULES;
 

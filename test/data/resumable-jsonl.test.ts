@@ -129,6 +129,31 @@ describe('a file that can be gone on with', () => {
   });
 });
 
+it('a file whose first rows could not be made leaves nothing behind; one killed before them binds nobody', async () => {
+  const out = inFolder();
+  const failing = async () => {
+    throw new Error('no');
+  };
+  await expect(writeResumable(out, options, failing)).rejects.toThrow('no');
+  expect(readdirSync(join(out, '..'))).toEqual([]);
+  const killed = {
+    format: 1,
+    settings: { other: true },
+    bytes: 0,
+    inputs: 0,
+    counts: { rows: 0 },
+    ended: false,
+  };
+  writeFileSync(`${out}.part.json`, JSON.stringify(killed));
+  writeFileSync(`${out}.part`, 'half a r');
+  await writeResumable(
+    out,
+    options,
+    filling(5, () => 2),
+  );
+  expect(readFileSync(out, 'utf8')).toBe(expected(5));
+});
+
 describe('is refused in one line that says what to do, and left as it is', () => {
   const refusal = (out: string, over = {}) =>
     writeResumable(out, { ...options, ...over }, async () => {

@@ -43,8 +43,7 @@ describe('rules reject', () => {
       thinks(Array.from({ length: 30 }, (_, i) => `cell ${i} holds a red circle and a ${i}`).join(' ')),
     ],
     ['a perfect score for a wrong answer', 'inconsistent', { score: 1, outcome: 0, right: false }],
-    ['no score at all for a right answer', 'inconsistent', { score: 0, outcome: 1 }],
-    ['not right answers from flawed reasoning, which a TRM is for', null, { score: 0.1, outcome: 1 }],
+    ['not right answers from flawed reasoning, which a TRM is for', null, { score: 0, outcome: 1 }],
     ['not sound reasoning that ends in a wrong answer', null, { score: 0.9, outcome: 0, right: false }],
   ])('%s', (_, rule, facts) => {
     expect(rejecting(facts)).toBe(rule);
@@ -110,11 +109,12 @@ describe('rules reject', () => {
   });
 
   it('nothing by a rule that is switched off; the next one then has its say', () => {
-    const facts = { ...thinks('so '.repeat(30)), score: 0, outcome: 1 };
+    const facts = { ...thinks('so '.repeat(30)), score: 1, outcome: 0, right: false };
     expect(rejecting(facts)).toBe('loops');
     expect(rejecting(facts, undefined, { without: ['loops'] })).toBe('inconsistent');
     expect(rejecting(facts, undefined, { without: ['loops', 'inconsistent'] })).toBeNull();
-    expect(rejecting(facts, undefined, { loop_times: 30, max_gap: 1 })).toBeNull();
+    expect(rejecting(facts, undefined, { loop_times: 30, max_over: 1 })).toBeNull();
+    expect(rejecting({ score: 0, outcome: 1 }, undefined, { max_under: 0.9 })).toBe('inconsistent');
   });
 
   it('no rule there is not, and that of rows without a score stays', () => {

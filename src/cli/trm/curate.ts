@@ -17,7 +17,8 @@ interface Flags extends OutputFlags {
   loopWords?: string;
   loopTimes?: string;
   maxForeign?: string;
-  maxGap?: string;
+  maxOver?: string;
+  maxUnder?: string;
 }
 
 export function register(trm: Command): void {
@@ -35,7 +36,8 @@ export function register(trm: Command): void {
     .option('--loop-words <n>', 'loops: length of a run of words; 10 by default')
     .option('--loop-times <n>', 'loops: how often it may occur; 4 by default')
     .option('--max-foreign <share>', 'language: words in scripts that do not belong there; 0.3 by default')
-    .option('--max-gap <n>', 'inconsistent: largest |score − outcome|; 0.9 by default')
+    .option('--max-over <n>', 'inconsistent: how far a score may be above the outcome; 0.9 by default')
+    .option('--max-under <n>', 'inconsistent: how far below; 1 by default, so never too far')
     .option(...FORCE)
     .option(...JSON_COUNTS)
     .action(curateFiles);
@@ -57,7 +59,8 @@ async function curateFiles(flags: Flags): Promise<void> {
     loop_words: whole('--loop-words', flags.loopWords, usual.loop_words, 1),
     loop_times: whole('--loop-times', flags.loopTimes, usual.loop_times, 1),
     max_foreign: part('--max-foreign', flags.maxForeign, usual.max_foreign),
-    max_gap: part('--max-gap', flags.maxGap, usual.max_gap),
+    max_over: part('--max-over', flags.maxOver, usual.max_over),
+    max_under: part('--max-under', flags.maxUnder, usual.max_under),
     without: flags.without as CurationSettings['without'],
   };
   checkCuration(settings);
