@@ -155,7 +155,7 @@ export function rlCurves(runs: ReportInput['runs']): CurveGroup[] {
     curve.unless && steps.every(curve.unless) ? [] : [{ ...curve, lines: variantLines(runs, curve.read) }];
   return [
     { title: 'Answers and reasoning', charts: [...ANSWERS.flatMap(build), ...styleCharts(runs)] },
-    { title: 'Rewards and trust', charts: REWARDS.flatMap(build) },
+    { title: 'Rewards and trust', charts: [...REWARDS.flatMap(build), ...refreshCharts(runs)] },
     { title: 'Optimisation', charts: OPTIMISATION.flatMap(build) },
   ];
 }
@@ -184,6 +184,27 @@ function styleCharts(runs: ReportInput['runs']): ChartSpec[] {
       seeds: runs
         .filter((run) => run.variant === variant)
         .map((run) => points(run.metrics, (m) => (m.styles === null ? null : (m.styles[style] ?? 0)))),
+    })),
+  }));
+}
+
+/** How a TRM that is refreshed orders the policy's newest responses to questions it is never trained on. */
+function refreshCharts(runs: ReportInput['runs']): ChartSpec[] {
+  const refreshed = runs.filter(({ metrics }) => metrics.some(({ trm }) => trm));
+  const variants = [...new Set(refreshed.map((run) => run.variant))];
+  return variants.map((variant, i) => ({
+    id: `refresh-${i}`,
+    title: `TRM under ${variantName(variant)}`,
+    unit: 'Spearman with its annotator at each refresh',
+    domain: [null, 1],
+    lines: (['before', 'after'] as const).map((when, k) => ({
+      name: when,
+      colour: seriesColour(k),
+      seeds: refreshed
+        .filter((run) => run.variant === variant)
+        .map(({ metrics }) =>
+          metrics.flatMap(({ step, trm }) => (trm ? [{ step, value: trm[when].spearman }] : [])),
+        ),
     })),
   }));
 }
