@@ -37,7 +37,7 @@ export function register(program: Command): void {
 }
 
 async function train(file: string | undefined, flags: Flags): Promise<void> {
-  const { checkRecipe, readRecipe, recipeYaml } = await import('../experiments/recipe.ts');
+  const { checkRecipe, readRecipe, recipeYaml } = await import('../experiments/recipe-file.ts');
   const { dropUnstarted, freeRunFolder, newRunFolder, resumedRecipe, runRecipe } = await import(
     '../experiments/run.ts'
   );

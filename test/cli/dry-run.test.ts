@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkRecipe, readRecipe } from '../../src/experiments/recipe.ts';
+import { checkRecipe, readRecipe } from '../../src/experiments/recipe-file.ts';
 import { published3B } from '../models/published.ts';
 import { hubModel, smallest, sophia } from './sophia.ts';
 

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { checkRecipe } from '../../src/experiments/recipe.ts';
+import { checkRecipe } from '../../src/experiments/recipe-file.ts';
 import { variants } from '../../src/trust/variants.ts';
 import { oracle, questionRecord, TEMPLATES, VERDICTS } from '../../src/worlds/seeing/index.ts';
 
@@ -47,7 +47,9 @@ function documentedDefaults(): [string, string][] {
     if (heads[0] !== 'key' || key === null) return [];
     if (heads[1] === 'default') return [[key, code(cells[1]) ?? '']];
     return heads.flatMap((head, i): [string, string][] =>
-      ['cold_start', 'trm', 'trm.refresh', 'rl'].includes(head) ? [[`${head}.${key}`, code(cells[i]) ?? '']] : [],
+      ['cold_start', 'trm', 'trm.refresh', 'rl'].includes(head)
+        ? [[`${head}.${key}`, code(cells[i]) ?? '']]
+        : [],
     );
   });
 }

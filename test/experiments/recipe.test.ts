@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkRecipe, type Recipe, readRecipe, recipeYaml } from '../../src/experiments/recipe.ts';
+import type { Recipe } from '../../src/experiments/recipe.ts';
+import { checkRecipe, readRecipe, recipeYaml } from '../../src/experiments/recipe-file.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const defaults = checkRecipe({}, 'defaults');

@@ -14,7 +14,7 @@ import {
 import type { RlMetrics, RolloutGroup, Scores } from '../../src/data/run-folder.ts';
 import { createLocalEngine } from '../../src/engine/local/index.ts';
 import type { Prediction } from '../../src/eval/measures.ts';
-import { readRecipe } from '../../src/experiments/recipe.ts';
+import { readRecipe } from '../../src/experiments/recipe-file.ts';
 import { filesBelow, leftovers, lines, names, readJson, readRows } from './sophia.ts';
 
 const job = inject('mainJob');
