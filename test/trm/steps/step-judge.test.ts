@@ -9,10 +9,11 @@ import type { ScoredResponse } from '../../../src/trm/collect.ts';
 import { failed, type Judge, type JudgedResponse } from '../../../src/trm/judge.ts';
 import { judgeConfigJson, judgeConfigOf } from '../../../src/trm/judge-config.ts';
 import { openJudge } from '../../../src/trm/open-judge.ts';
-import { FolderSettings, type Steps } from '../../../src/trm/settings.ts';
+import { EndpointSettings, FolderSettings, type Steps } from '../../../src/trm/settings.ts';
 import { prefixRows } from '../../../src/trm/steps/lessons.ts';
 import { aggregate, prefixes, scoreSteps, stepJudge } from '../../../src/trm/steps/step-judge.ts';
 import { textRecord, untrained } from '../../train/small-policy.ts';
+import { startJudgeServer } from '../judge-server.ts';
 
 const row = (response: string) => ({ record: textRecord(0, 'how many ?'), response });
 const three = row('<think>b1 red circle so 1</think><answer>1</answer>');
@@ -164,5 +165,29 @@ it('a folder’s judge asks by steps where its judge.json or the settings say so
     expect(await failure({ steps: { split: 'text' } })).toMatch(/^step 1 of 2: the model gave only/);
   } finally {
     await rm(dir, { recursive: true, force: true });
+  }
+});
+
+it('a server is asked about every prefix; one that it gives no score fails its response alone', async () => {
+  const server = await startJudgeServer({
+    rules: [
+      { has: 'b1 red circle so 1</think>', does: ['0.2'] },
+      { has: 'b1 red circle so 1', does: ['0.6'] },
+      { has: 'b1 red circle', does: ['1.0'] },
+      { has: 'so 1</think>', does: ['words'] },
+      { has: 'so 1', does: ['0.5'] },
+    ],
+  });
+  try {
+    const steps = { split: 'statements', aggregate: 'mean' };
+    const settings = EndpointSettings.parse({ url: server.url, template: '{problem} {response}', steps });
+    const judge = await openJudge(settings, { provider: 'cpu', threads: 1, tokenBudget: 1 });
+    const [sound, failing] = await judge.score([three, two]);
+    expect(sound.steps!.map(({ score }) => score)).toEqual([1, 0.6, 0.2]);
+    expect(sound.score).toBeCloseTo(0.6, 12);
+    expect(failing).toEqual({ score: null, failure: expect.stringMatching(/^step 2 of 2: /) });
+    await judge.dispose();
+  } finally {
+    await server.stop();
   }
 });
