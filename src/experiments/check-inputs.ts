@@ -11,6 +11,7 @@ import { oracleJudge } from '../trm/oracle-judge.ts';
 import { type Policy, policyOf } from './adapters.ts';
 import { teachesOwnRecords } from './annotator.ts';
 import { engineOf, judgeEngine } from './context.ts';
+import { refreshedConfig } from './judges.ts';
 import type { Recipe } from './recipe.ts';
 
 /** Throws InputError: a record file, picture, model, adapters or judge that cannot be used. */
@@ -34,6 +35,8 @@ export async function checkInputs(recipe: Recipe): Promise<void> {
   const { annotator } = recipe.trm;
   for (const settings of [judge, ...(judge === 'trm' || recipe.trm.refresh ? [annotator] : [])])
     if (typeof settings === 'object') await (await openJudge(settings, judgeEngine(recipe))).dispose();
+  if (recipe.trm.refresh && typeof judge === 'object' && !('url' in judge))
+    await refreshedConfig(judge, await loadChat(judge.model));
   if (recipe.trm.refresh && annotator === 'oracle' && first)
     await oracleJudge.score([{ record: first, response: '' }]);
   const wanted = [recipe.variant, ...recipe.baselines].some(asksForThinking);

@@ -1,11 +1,14 @@
 /** The judge a recipe names, made when a variant needs it. */
 import { type Chat, loadChat } from '../data/chat.ts';
 import { openRecords, type Records } from '../data/reader.ts';
+import { InputError } from '../errors.ts';
 import type { Refresh } from '../train/refresh.ts';
 import type { Judge } from '../trm/judge.ts';
 import { type JudgeConfig, readJudgeConfig } from '../trm/judge-config.ts';
-import { openJudge } from '../trm/open-judge.ts';
+import { judgeConfigWith, openJudge } from '../trm/open-judge.ts';
 import { oracleJudge } from '../trm/oracle-judge.ts';
+import { heldOutQuestions } from '../trm/question.ts';
+import type { FolderSettings } from '../trm/settings.ts';
 import { openAnnotator, teachesOwnRecords } from './annotator.ts';
 import { engineOf, judgeEngine, type SeedRun } from './context.ts';
 import { makeTrm, trmConfig, trmJudge, trmTraining } from './trm-stage.ts';
@@ -42,9 +45,7 @@ export async function judgeMaker(
       });
     return async (link) => {
       const chat = await loadChat(judge.model);
-      const own = await readJudgeConfig(judge.model, chat);
-      const config = { ...own, template: judge.template ?? own.template, reads: 'expected' as const };
-      return runJudge(link, judge.model, chat, config);
+      return runJudge(link, judge.model, chat, await refreshedConfig(judge, chat));
     };
   }
 
@@ -59,19 +60,46 @@ export async function judgeMaker(
   };
 }
 
+/**
+ * How a TRM's folder is asked that is trained on. Throws InputError where it is one that is not trained so: a judge that
+ * writes its score, thinks, or scores steps.
+ */
+export async function refreshedConfig(judge: FolderSettings, chat: Chat): Promise<JudgeConfig> {
+  const config = judgeConfigWith(judge, await readJudgeConfig(judge.model, chat));
+  const wrong =
+    config.reads !== 'expected'
+      ? 'writes its score'
+      : config.thinks
+        ? 'thinks before it scores'
+        : config.steps !== null
+          ? 'scores steps'
+          : null;
+  if (wrong !== null)
+    throw new InputError(
+      `judge: ${judge.model} ${wrong} (its judge.json, or the recipe), and trm.refresh trains judges whose expected score of a whole response is read; leave trm.refresh out, or name a TRM that \`sophia trm train\` made`,
+    );
+  return config;
+}
+
 /** A TRM's folder as a judge, trained on where the recipe says so. */
 async function runJudge(run: SeedRun, dir: string, chat: Chat, config: JudgeConfig): Promise<RunJudge> {
-  const settings = run.recipe.trm.refresh;
+  const { refresh: settings, held_out } = run.recipe.trm;
   const trm = await engineOf(run, dir, settings === null ? 'nothing' : trmTraining(chat));
-  const judge = trmJudge(trm, chat, config);
-  if (settings === null) return { judge, refresh: null };
-  const annotator = await openAnnotator(run, dir, chat);
-  const dispose = async () => {
-    await annotator.dispose();
-    await judge.dispose();
-  };
-  return {
-    judge: { ...judge, dispose },
-    refresh: { trm, judge, chat, config, annotator, settings },
-  };
+  try {
+    const judge = trmJudge(trm, chat, config);
+    if (settings === null) return { judge, refresh: null };
+    const annotator = await openAnnotator(run, dir, chat);
+    const dispose = async () => {
+      await annotator.dispose();
+      await judge.dispose();
+    };
+    const isHeldOut = heldOutQuestions(run.seed, held_out);
+    return {
+      judge: { ...judge, dispose },
+      refresh: { trm, dir, judge, chat, config, annotator, isHeldOut, settings },
+    };
+  } catch (error) {
+    await trm.dispose();
+    throw error;
+  }
 }

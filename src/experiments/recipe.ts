@@ -94,7 +94,7 @@ const curation = z
     max_foreign: z.number().min(0).max(1).default(CURATION_DEFAULTS.max_foreign),
     max_over: z.number().min(0).max(1).default(CURATION_DEFAULTS.max_over),
     max_under: z.number().min(0).max(1).default(CURATION_DEFAULTS.max_under),
-    without: z.array(z.enum(RULE_NAMES)).default([]),
+    without: z.array(z.enum(RULE_NAMES).exclude(['unscored'])).default([]),
   })
   .prefault({});
 
@@ -112,7 +112,6 @@ const refresh = z.strictObject({
   every: whole.default(10),
   steps: whole.default(60),
   batch: whole.default(32),
-  held_out: z.number().gt(0).lt(1).default(0.2),
   optimizer: optimizer({
     learning_rate: 5e-4,
     warmup: 0,

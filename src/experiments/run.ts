@@ -39,11 +39,14 @@ export async function newRunFolder(dir: string, recipe: Recipe): Promise<void> {
   await writeFileWhole(recipeFile(dir), recipeYaml(recipe));
 }
 
-/** Removes a new run's folder in which no stage has taken a step, so that the same command can be given again. */
+/**
+ * Removes a new run's folder in which no stage has taken a step or collected a response, so that the same command can be
+ * given again.
+ */
 export async function dropUnstarted(dir: string): Promise<void> {
   const names = await readdir(dir, { recursive: true }).catch(() => []);
-  if (names.every((name) => basename(name) !== 'metrics.jsonl'))
-    await rm(dir, { recursive: true, force: true });
+  const worked = (name: string) => /^(metrics|collected)\.jsonl/.test(basename(name));
+  if (!names.some(worked)) await rm(dir, { recursive: true, force: true });
 }
 
 /** The recipe of a run to go on with. Throws InputError where there is no run. */

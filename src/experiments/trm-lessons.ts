@@ -3,13 +3,14 @@
  * curated by the same functions as the commands `sophia trm …`, in the run's folder trm/.
  */
 import { existsSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileWhole } from '../data/atomic.ts';
 import type { Chat } from '../data/chat.ts';
 import { jsonLine, readJsonl } from '../data/jsonl.ts';
 import { openRecords, type Records } from '../data/reader.ts';
 import { RunError } from '../errors.ts';
+import { NOT_SHOWN } from '../trm/annotate.ts';
 import { annotateFile } from '../trm/annotate-file.ts';
 import type { ScoredResponse } from '../trm/collect.ts';
 import { collectFile, policyResponses } from '../trm/collect-file.ts';
@@ -26,6 +27,8 @@ export const trmFiles = (run: SeedRun) => {
   return {
     collected: file('collected.jsonl'),
     annotated: file('annotated.jsonl'),
+    /** Where the annotator failed too often. */
+    unfinished: file('annotated-in-part.jsonl'),
     learnable: file('learnable.jsonl'),
     heldOut: file('held-out.jsonl'),
     curated: file('responses.jsonl'),
@@ -55,14 +58,7 @@ export async function makeLessons(run: SeedRun, base: string, chat: Chat, questi
       await policy.dispose();
     }
   }
-  if (!existsSync(annotated)) {
-    const annotator = await openAnnotator(run, base, chat);
-    try {
-      await annotateFile(collected, annotated, annotator, { settings: { seed }, force: false });
-    } finally {
-      await annotator.dispose();
-    }
-  }
+  if (!existsSync(annotated)) await annotateResponses(run, base, chat, reported);
   const isHeldOut = heldOutQuestions(seed, recipe.trm.held_out);
   await copyRows(annotated, learnable, ({ record }) => !isHeldOut(record));
   await copyRows(annotated, heldOut, ({ record, facts }) => facts.score !== null && isHeldOut(record));
@@ -75,6 +71,44 @@ export async function makeLessons(run: SeedRun, base: string, chat: Chat, questi
   }
   await writeFileWhole(curation, `${JSON.stringify(counts)}\n`);
   context.reporter.finish(label, `${counts.kept} to learn from, ${held} held out`);
+}
+
+/**
+ * Scores what was collected. Where too little could be scored the stage ends, and what was scored is kept for the next
+ * time, when only the rest is asked for. Throws RunError.
+ */
+async function annotateResponses(
+  run: SeedRun,
+  base: string,
+  chat: Chat,
+  progress: (done: number) => void,
+): Promise<void> {
+  const { recipe, context, seed } = run;
+  const { collected, annotated, unfinished } = trmFiles(run);
+  const annotator = await openAnnotator(run, base, chat);
+  const again = existsSync(unfinished);
+  const options = { settings: { seed }, force: false, keepScored: again, progress };
+  try {
+    const { counts } = await annotateFile(again ? unfinished : collected, annotated, annotator, options);
+    const shown = counts.read - NOT_SHOWN.reduce((sum, reason) => sum + (counts.failed[reason] ?? 0), 0);
+    const { warn_coverage, min_coverage } = recipe.rl;
+    const said = `only ${counts.scored} of ${shown} responses were annotated (${listFailures(counts.failed)})`;
+    if (counts.scored < min_coverage * shown) throw new RunError(`trm: ${said}`);
+    if (counts.scored < warn_coverage * shown) context.say(`trm: ${said}`);
+  } catch (error) {
+    if (!(error instanceof RunError) || !existsSync(annotated)) throw error;
+    await rename(annotated, unfinished);
+    throw new RunError(`${error.message}; mend trm.annotator and go on with: ${context.howToResume}`);
+  } finally {
+    await annotator.dispose();
+  }
+  await rm(unfinished, { force: true });
+}
+
+function listFailures(failed: Record<string, number>): string {
+  return Object.entries(failed)
+    .map(([reason, count]) => `${count} ${reason}`)
+    .join(', ');
 }
 
 /** Rows of one file of annotated responses into another. */

@@ -3,6 +3,7 @@ import type { RlMetrics, TrmCheck } from '../data/run-folder.ts';
 import { mean, share, shares } from '../data/shares.ts';
 import { tiedShares } from '../trust/group.ts';
 import type { Group, PolicyUpdate, RlSettings } from './rollout.ts';
+import { isJudged } from './sample-groups.ts';
 
 type Times = Record<'sample' | 'judge' | 'update' | 'total', number> & { refresh: number | null };
 
@@ -15,7 +16,7 @@ export function rlMetrics(
   ms: Times,
 ): RlMetrics {
   const responses = groups.flatMap((g) => g.responses);
-  const wellFormed = responses.filter((r) => r.outcome.formatOk);
+  const asked = responses.filter(isJudged);
   const judged = responses.some((r) => r.thinking.score !== null || r.thinking.failure !== null);
   const scored = responses.flatMap((r) => r.thinking.score ?? []);
   const mixed = groups.filter((g) => g.trust.tied === null);
@@ -30,11 +31,7 @@ export function rlMetrics(
     outcome: mean(responses.map((r) => r.outcome.reward)),
     accuracy: share(responses, (r) => r.outcome.exact),
     thinking: judged && scored.length > 0 ? mean(scored) : null,
-    coverage: judged
-      ? wellFormed.length > 0
-        ? share(wellFormed, (r) => r.thinking.score !== null)
-        : 1
-      : null,
+    coverage: judged ? (asked.length > 0 ? share(asked, (r) => r.thinking.score !== null) : 1) : null,
     gamma: judged && mixed.length > 0 ? mean(mixed.map((g) => g.trust.gamma)) : null,
     gamma_below_1: judged && mixed.length > 0 ? share(mixed, (g) => g.trust.gamma < 1) : null,
     tied: tied.tied,

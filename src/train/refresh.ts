@@ -12,16 +12,21 @@ import type { LoadedRecord, Records } from '../data/reader.ts';
 import { readRollouts } from '../data/run-files.ts';
 import type { TrmCheck } from '../data/run-folder.ts';
 import type { Engine } from '../engine/types.ts';
+import { RunError } from '../errors.ts';
+import { type Annotator, annotate } from '../trm/annotate.ts';
+import type { ScoredResponse } from '../trm/collect.ts';
 import type { Judge, JudgeScore } from '../trm/judge.ts';
 import { JUDGE_FILE, type JudgeConfig, judgeConfigJson } from '../trm/judge-config.ts';
 import { lessonRows, trmLessons } from '../trm/lessons.ts';
 import { canBeJudged } from '../trm/prompt.ts';
+import { firstTimes } from '../trm/question.ts';
 import { reliabilityOf } from '../trm/reliability.ts';
-import { keyed } from '../worlds/random.ts';
+import type { Collected, Row } from '../trm/rows.ts';
 import { type OptimizerSettings, stepOptions } from './optimizer.ts';
+import type { RlSettings } from './rollout.ts';
 import { itemsOf } from './sample-groups.ts';
 import { sftStep } from './sft.ts';
-import { copyTokenizer, type Stage } from './stage.ts';
+import { copyTokenizer, type Stage, skipCounter } from './stage.ts';
 
 export interface RefreshSettings {
   /** Steps of the policy between two refreshes. */
@@ -29,18 +34,20 @@ export interface RefreshSettings {
   /** Updates of the TRM at each, and responses an update. */
   steps: number;
   batch: number;
-  /** Share of the questions that it is never trained on. */
-  held_out: number;
   optimizer: OptimizerSettings;
 }
 
 export interface Refresh {
   /** The judge's own, which is trained. */
   trm: Engine;
+  /** The folder it comes from: its tokenizer and chat template are there. */
+  dir: string;
   judge: Judge;
   chat: Chat;
   config: JudgeConfig;
-  annotator: Judge;
+  annotator: Annotator;
+  /** Whether a question is one that the TRM is never trained on. */
+  isHeldOut: (record: LoadedRecord) => boolean;
   settings: RefreshSettings;
 }
 
@@ -51,49 +58,48 @@ export async function loadTrm({ trm }: Refresh, checkpoint: string): Promise<voi
 }
 
 /** Saves the TRM inside a checkpoint of the policy: a folder that can be named as a judge. */
-export async function saveTrm(
-  { trm, config }: Refresh,
-  checkpoint: string,
-  tokenizer: string,
-): Promise<void> {
-  const dir = trmFolder(checkpoint);
-  await trm.save(dir, { optimizer: true });
-  await copyTokenizer(tokenizer, dir);
-  await writeFile(join(dir, JUDGE_FILE), judgeConfigJson(config));
+export async function saveTrm({ trm, dir, config }: Refresh, checkpoint: string): Promise<void> {
+  const out = trmFolder(checkpoint);
+  await trm.save(out, { optimizer: true });
+  await copyTokenizer(dir, out);
+  await writeFile(join(out, JUDGE_FILE), judgeConfigJson(config));
 }
 
 export const trmFolder = (checkpoint: string) => join(checkpoint, 'trainer', 'trm');
 
 export const isDue = ({ settings }: Refresh, step: number) => step % settings.every === 0;
 
-interface Newest {
-  record: LoadedRecord;
-  /** Index of the record, by which questions are held out. */
-  at: number;
-  response: string;
-  /** What the TRM said when it was asked in training. */
+/** A response of the policy, and what the TRM said of it when it was asked in training. */
+interface Newest extends Row<Collected> {
   said: JudgeScore;
 }
 
-/** Annotates the responses of the last `every` steps up to `step`, and trains the TRM on them. */
+/**
+ * Annotates the responses of the last `every` steps up to `step`, and trains the TRM on them. Throws RunError where the
+ * annotator scores less than a share `minCoverage` of them.
+ */
 export async function refreshTrm(
-  { trm, judge, chat, config, annotator, settings }: Refresh,
-  { records, stage, prompts }: { records: Records; stage: Stage; prompts: number },
+  { trm, judge, chat, config, annotator, isHeldOut, settings }: Refresh,
+  { records, stage, settings: rl }: { records: Records; stage: Stage; settings: RlSettings },
   step: number,
 ): Promise<TrmCheck> {
   const newest: Newest[] = [];
   for (let s = Math.max(1, step - settings.every + 1); s <= step; s++)
-    newest.push(...(await responsesOf(s, records, stage, prompts)));
-  const once = [...new Map(newest.map((row) => [`${row.at} ${row.response}`, row])).values()];
-  const annotations = await annotator.score(once);
-  const rows = once.flatMap((row, i) => {
-    const { score } = annotations[i];
-    return score === null ? [] : [{ ...row, score }];
-  });
+    newest.push(...(await responsesOf(s, records, stage, rl.prompts)));
+  const isNew = firstTimes();
+  const once = newest.filter(({ record, facts }) => isNew(record, facts.response));
+  const failures: string[] = [];
+  const rows: (ScoredResponse & { said: JudgeScore })[] = [];
+  let i = 0;
+  for await (const { record, facts } of annotate(once, annotator)) {
+    const { said } = once[i++];
+    if (facts.score === null) failures.push(facts.failure!);
+    else rows.push({ record, response: facts.response, score: facts.score, said });
+  }
+  checkAnnotated(once.length, failures, rl, stage, step);
 
-  const held = ({ at }: Newest) => isHeldOut(stage.seed, at, settings.held_out);
-  const heldOut = rows.filter(held);
-  const learnt = rows.filter((row) => !held(row));
+  const heldOut = rows.filter(({ record }) => isHeldOut(record));
+  const learnt = rows.filter(({ record }) => !isHeldOut(record));
   const before = reliabilityOf(
     heldOut.map(({ said }) => said),
     heldOut,
@@ -109,8 +115,10 @@ export async function refreshTrm(
       seed: stage.seed + step,
       order: 'balanced',
     });
+    const noteSkipped = skipCounter(stage);
     for (let k = 0; k < steps; k++) {
       const result = await sftStep(trm, await lessons(k), stepOptions(optimizer, k + 1, steps));
+      noteSkipped(step, result.applied);
       loss = loss === null ? result.loss : 0.9 * loss + 0.1 * result.loss;
     }
   }
@@ -118,6 +126,24 @@ export async function refreshTrm(
   return { annotated: rows.length, trained_on: learnt.length, loss, before, after };
 }
 
+/** An annotator that does not answer leaves the TRM as stale as it was. */
+function checkAnnotated(
+  asked: number,
+  failures: readonly string[],
+  { min_coverage, warn_coverage }: RlSettings,
+  { name, warn, howToResume }: Stage,
+  step: number,
+): void {
+  const coverage = asked > 0 ? 1 - failures.length / asked : 1;
+  const said = `only ${asked - failures.length} of ${asked} responses were annotated (${failures[0]})`;
+  if (coverage < min_coverage)
+    throw new RunError(
+      `${name}, refresh at step ${step}: ${said}; mend trm.annotator and go on with: ${howToResume}`,
+    );
+  if (coverage < warn_coverage) warn(`${name}, refresh at step ${step}: ${said}`);
+}
+
+/** Those that a judge was asked about. */
 async function responsesOf(step: number, records: Records, stage: Stage, prompts: number): Promise<Newest[]> {
   const groups = await readRollouts(stage.dir, step);
   const items = itemsOf(step, prompts, stage.seed, records.length);
@@ -125,15 +151,10 @@ async function responsesOf(step: number, records: Records, stage: Stage, prompts
   return groups.flatMap(({ responses }, p) =>
     responses
       .filter(({ format_ok, text }) => format_ok && canBeJudged(text))
-      .map(({ text, thinking, failure }) => ({
+      .map(({ text, finish, format_ok, outcome, right, thinking, failure }) => ({
         record: asked[p],
-        at: items[p].at,
-        response: text,
+        facts: { response: text, finish, format_ok, outcome, right, policy: stage.name },
         said: { score: thinking, failure },
       })),
   );
-}
-
-function isHeldOut(seed: number, at: number, share: number): boolean {
-  return keyed('trm refresh', seed, at).uniform() < share;
 }

@@ -10,6 +10,7 @@ import type { DrawnToken, Engine, Sample } from '../engine/types.ts';
 import { outcomeReward } from '../rewards/outcome.ts';
 import type { Judge, JudgeScore } from '../trm/judge.ts';
 import { oracleVerdict } from '../trm/oracle-judge.ts';
+import { canBeJudged } from '../trm/prompt.ts';
 import type { Group, Response, RlSettings } from './rollout.ts';
 
 export type SampledGroup = Omit<Group, 'trust'>;
@@ -61,8 +62,8 @@ export async function sampleGroups(
   const early =
     judge?.takes === 'singly'
       ? whenComplete(stop, (p, g, tokens) => {
-          const { text, outcome } = readResponse(chat, asked[p], { tokens, logprobs: [], finish: 'stop' });
-          if (outcome.formatOk) desk!.ask(p * samples + g, asked[p], text);
+          const response = readResponse(chat, asked[p], { tokens, logprobs: [], finish: 'stop' });
+          if (isJudged(response)) desk!.ask(p * samples + g, asked[p], response.text);
         })
       : null;
   try {
@@ -161,17 +162,25 @@ function openDesk(judge: Judge, deadlineSeconds: number): Desk {
 /** Node's timers hold 31 bits of milliseconds. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
-/** A broken format scores 0 by rule, the judge is not asked; a judge that fails leaves null. */
+/**
+ * Whether the judge is asked about a response. A broken format scores 0 by rule. So does a picture's placeholder in the
+ * text, which no model can be shown: a gap there would be a way around the judge that a policy could learn.
+ */
+export function isJudged({ outcome, text }: Response): boolean {
+  return outcome.formatOk && canBeJudged(text);
+}
+
+/** What the judge is not asked about scores 0; a judge that fails leaves null. */
 async function giveThinkingRewards(desk: Desk, groups: SampledGroup[], samples: number): Promise<void> {
   const all = groups.flatMap(({ record, responses }, p) =>
     responses.map((response, g) => ({ index: p * samples + g, record, response })),
   );
   for (const { response } of all) response.thinking = { score: 0, failure: null };
-  const wellFormed = all.filter(({ response }) => response.outcome.formatOk);
+  const judged = all.filter(({ response }) => isJudged(response));
   const scores = await desk.collect(
-    wellFormed.map(({ index, record, response }) => ({ index, record, response: response.text })),
+    judged.map(({ index, record, response }) => ({ index, record, response: response.text })),
   );
-  wellFormed.forEach(({ response }, i) => {
+  judged.forEach(({ response }, i) => {
     response.thinking = scores[i];
   });
 }

@@ -105,6 +105,17 @@ export async function endStep(
   }
 }
 
+/** Saves the state before a step that cannot be taken, unless it is saved already. */
+export async function saveBefore(
+  stage: Stage,
+  engine: Engine,
+  step: number,
+  position: number,
+  also?: (checkpoint: string) => Promise<void>,
+): Promise<void> {
+  if ((await stepsDone(stage.dir)) < step - 1) await save(stage, engine, step - 1, position, also);
+}
+
 async function save(
   stage: Stage,
   engine: Engine,

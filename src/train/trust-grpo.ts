@@ -23,8 +23,8 @@ import { rlMetrics } from './metrics.ts';
 import { stepOptions } from './optimizer.ts';
 import { isDue, loadTrm, type Refresh, refreshTrm, saveTrm } from './refresh.ts';
 import type { Group, PolicyUpdate, RlSettings } from './rollout.ts';
-import { type SampledGroup, sampleGroups } from './sample-groups.ts';
-import { endStep, resumeStage, type Stage, skipCounter } from './stage.ts';
+import { isJudged, type SampledGroup, sampleGroups } from './sample-groups.ts';
+import { endStep, resumeStage, type Stage, saveBefore, skipCounter } from './stage.ts';
 
 export interface RlOptions {
   policy: Engine;
@@ -48,13 +48,18 @@ export async function trustGrpo(options: RlOptions): Promise<void> {
   // the reference is the policy as it is before the first step
   const reference = settings.kl_beta > 0 ? await policy.reference() : null;
   const done = await resumeStage(stage, policy, async (dir) => (refresh ? loadTrm(refresh, dir) : undefined));
+  const also = async (dir: string) => (refresh ? saveTrm(refresh, dir) : undefined);
   const noteSkipped = skipCounter(stage);
   const checkCoverage = coverageCheck(settings, stage);
 
   for (let step = done + 1; step <= stage.steps; step++) {
     const started = performance.now();
     const { groups: responses, ...at } = await sampleGroups({ ...options, seed: stage.seed }, step);
-    checkCoverage(step, responses);
+    const tooFew = checkCoverage(step, responses);
+    if (tooFew !== null) {
+      await saveBefore(stage, policy, step, (step - 1) * settings.prompts, also);
+      throw new RunError(`${tooFew}. Go on with: ${stage.howToResume}`);
+    }
     const groups = weighByTrust(options, responses, step);
     const update = await updatePolicy(options, reference, groups, step);
     noteSkipped(step, update.applied);
@@ -64,15 +69,15 @@ export async function trustGrpo(options: RlOptions): Promise<void> {
       step,
       groups.map((group) => rolloutRow(group, settings.variant, stage, step)),
     );
-    const asked = { ...options, prompts: settings.prompts };
-    const trm = refresh && isDue(refresh, step) ? await refreshTrm(refresh, asked, step) : null;
+    const written = performance.now();
+    const trm = refresh && isDue(refresh, step) ? await refreshTrm(refresh, options, step) : null;
     const ended = performance.now();
 
     const time = {
       sample: at.sampled - started,
       judge: at.judged - at.sampled,
       update: updated - at.judged,
-      refresh: refresh ? ended - updated : null,
+      refresh: trm ? ended - written : null,
       total: ended - started,
     };
     const row = rlMetrics(step, settings, groups, update, trm, time);
@@ -82,9 +87,7 @@ export async function trustGrpo(options: RlOptions): Promise<void> {
       ...(row.gamma === null ? {} : { γ: row.gamma }),
     });
     if (step === 1) warnOfNoSignal(row, settings, stage);
-    await endStep(stage, policy, row, step * settings.prompts, async (dir) =>
-      refresh ? saveTrm(refresh, dir, stage.modelDir) : undefined,
-    );
+    await endStep(stage, policy, row, step * settings.prompts, also);
   }
   await reference?.dispose();
 }
@@ -125,20 +128,20 @@ function weighByTrust({ settings, stage }: RlOptions, groups: SampledGroup[], st
 }
 
 /**
- * What a judge that scores too little is answered with: a warning when coverage falls below one bound, RunError below
- * the other.
+ * What a judge that scores too little is answered with: a warning when coverage falls below one bound; below the other
+ * the reason why the run has to stop, else null.
  */
 function coverageCheck({ min_coverage, warn_coverage }: RlSettings, { name, warn }: Stage) {
   let low = false;
-  return (step: number, groups: SampledGroup[]) => {
-    const asked = groups.flatMap((g) => g.responses).filter((r) => r.outcome.formatOk);
+  return (step: number, groups: SampledGroup[]): string | null => {
+    const asked = groups.flatMap((g) => g.responses).filter(isJudged);
     const failures = asked.flatMap((r) => r.thinking.failure ?? []);
     const coverage = asked.length > 0 ? 1 - failures.length / asked.length : 1;
     const said = `only ${asked.length - failures.length} of ${asked.length} responses were scored (${failures[0]})`;
-    if (coverage < min_coverage)
-      throw new RunError(`judge: ${said}; mend the judge, or lower rl.min_coverage`);
+    if (coverage < min_coverage) return `judge: ${said}; mend the judge, or lower rl.min_coverage`;
     if (coverage < warn_coverage && !low) warn(`${name}, step ${step}: ${said}`);
     low = coverage < warn_coverage;
+    return null;
   };
 }
 

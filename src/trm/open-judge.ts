@@ -4,7 +4,7 @@ import { createLocalEngine } from '../engine/local/index.ts';
 import { checkpointJudge } from './checkpoint-judge.ts';
 import { type Asking, endpointJudge } from './endpoint-judge.ts';
 import type { Judge } from './judge.ts';
-import { readJudgeConfig } from './judge-config.ts';
+import { type JudgeConfig, readJudgeConfig } from './judge-config.ts';
 import { oracleJudge } from './oracle-judge.ts';
 import { checkJudgeTemplate } from './prompt.ts';
 import type { FolderSettings, JudgeSettings } from './settings.ts';
@@ -31,24 +31,28 @@ export async function openJudge(
   return folderJudge(settings, engine);
 }
 
-async function folderJudge(settings: FolderSettings, computing: JudgeEngine): Promise<Judge> {
-  const { model: dir } = settings;
-  const chat = await loadChat(dir);
-  const own = await readJudgeConfig(dir, chat);
+/** A folder's own way of being asked, where settings do not say otherwise. Throws InputError for a template. */
+export function judgeConfigWith(settings: FolderSettings, own: JudgeConfig): JudgeConfig {
   const template = settings.template ?? own.template;
   checkJudgeTemplate(
     template,
-    settings.template === null ? `${dir}: judge.json: template` : 'judge.template',
+    settings.template === null ? `${settings.model}: judge.json: template` : 'judge.template',
   );
+  return {
+    ...own,
+    template,
+    reads: settings.reads ?? own.reads,
+    thinks: settings.thinks ?? own.thinks,
+    steps: settings.steps ?? own.steps,
+  };
+}
+
+async function folderJudge(settings: FolderSettings, computing: JudgeEngine): Promise<Judge> {
+  const { model: dir } = settings;
+  const chat = await loadChat(dir);
+  const config = judgeConfigWith(settings, await readJudgeConfig(dir, chat));
   const engine = await createLocalEngine({ source: { dir }, adapter: null, trainable: false, ...computing });
   try {
-    const config = {
-      ...own,
-      template,
-      reads: settings.reads ?? own.reads,
-      thinks: settings.thinks ?? own.thinks,
-      steps: settings.steps ?? own.steps,
-    };
     const judge = checkpointJudge({ engine, chat, config, maxTokens: settings.max_tokens });
     return bySteps(judge, config.steps);
   } catch (error) {

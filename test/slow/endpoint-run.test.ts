@@ -112,7 +112,7 @@ describe('a run against a judge that fails for 30 % of the responses', () => {
     const stopped = await sophia([...args('stopped'), '--set', 'rl.min_coverage=0.9']);
     expect(stopped.code).toBe(1);
     expect(stopped.stderr.trim().split('\n').at(-1)).toMatch(
-      /^judge: only \d+ of \d+ responses were scored \(.*500.*\); mend the judge, or lower rl\.min_coverage$/,
+      /^judge: only \d+ of \d+ responses were scored \(.*500.*\); mend the judge, or lower rl\.min_coverage\. Go on with: npx sophia train --run .* --resume$/,
     );
     expect(lines(join(dir, 'stopped/metrics.jsonl'))).toBe(0);
   });

@@ -4,33 +4,36 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Chat } from '../../src/data/chat.ts';
-import type { Records } from '../../src/data/reader.ts';
+import type { LoadedRecord, Records } from '../../src/data/reader.ts';
 import { latestCheckpoint, readRlMetrics, readRollouts, withoutTime } from '../../src/data/run-files.ts';
 import { Interrupted } from '../../src/errors.ts';
 import { type Refresh, trmFolder } from '../../src/train/refresh.ts';
 import type { Stage } from '../../src/train/stage.ts';
 import { trustGrpo } from '../../src/train/trust-grpo.ts';
+import type { Annotator } from '../../src/trm/annotate.ts';
 import { checkpointJudge } from '../../src/trm/checkpoint-judge.ts';
-import type { Judge } from '../../src/trm/judge.ts';
 import { judgeConfigOf } from '../../src/trm/judge-config.ts';
 import { openJudge } from '../../src/trm/open-judge.ts';
+import { heldOutQuestions } from '../../src/trm/question.ts';
 import { openModel, optimizer, stageIn, teach, textRecord, untrained } from './small-policy.ts';
 
-const answers: [question: string, answer: string][] = [
-  ['how many circle ?', '<think> so 1 </think> <answer> 1 </answer> <|im_end|>'],
-  ['how many square ?', '<think> so 2 </think> <answer> 2 </answer> <|im_end|>'],
-];
-// each question many times: some of them are held out
-const records = Array.from({ length: 12 }, (_, i) => textRecord(i, answers[i % 2][0]));
+const SUBJECTS = ['circle', 'square', 'triangle', 'red', 'green', 'blue', 'yellow', 'H', 'K', 'L', 'O', 'R'];
+const records = SUBJECTS.map((subject, i) => textRecord(i, `how many ${subject} ?`));
+const answers = records.map((_, i) => `<think> so ${1 + (i % 2)} </think> <answer> ${1 + (i % 2)} </answer>`);
 const file: Records = { length: records.length, source: 'records.jsonl', get: async (i) => records[i] };
+const isHeldOut = heldOutQuestions(0, 0.4);
 
-const annotator: Judge = {
+type Rule = (record: LoadedRecord, response: string) => number | null;
+const annotatorBy = (rule: Rule): Annotator => ({
   name: 'by hand',
   takes: 'together',
   score: async (asked) =>
-    asked.map(({ response }) => ({ score: response.includes('so 1') ? 0.9 : 0.1, failure: null })),
-  dispose: async () => {},
-};
+    asked.map(({ record, response }) => {
+      const score = rule(record, response);
+      return { score, failure: score === null ? 'no reply' : null };
+    }),
+});
+const byContent: Rule = (_, response) => (response.includes('so 1') ? 0.9 : 0.1);
 
 let dir: string;
 let taught: string;
@@ -40,11 +43,11 @@ beforeAll(async () => {
   const model = await untrained(dir);
   const opened = await openModel(model);
   ({ chat } = opened);
-  const lessons = answers.map(([, answer], i) => ({
-    record: records[i],
-    tokens: chat.tokenizer.encode(answer),
+  const lessons = records.map((record, i) => ({
+    record,
+    tokens: chat.tokenizer.encode(`${answers[i]} <|im_end|>`),
   }));
-  await teach(opened.engine, chat, lessons);
+  await teach(opened.engine, chat, lessons, 300);
   taught = join(dir, 'taught');
   await mkdir(taught);
   await opened.engine.save(taught);
@@ -55,7 +58,7 @@ beforeAll(async () => {
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
 /** A run of four steps; the TRM starts as a copy of the policy, which has never judged anything. */
-async function train(folder: string, over: Partial<Stage> = {}): Promise<Stage> {
+async function train(folder: string, over: Partial<Stage> = {}, rule: Rule = byContent): Promise<Stage> {
   const policy = await openModel(taught);
   const trm = await openModel(taught);
   onTestFinished(async () => {
@@ -65,15 +68,16 @@ async function train(folder: string, over: Partial<Stage> = {}): Promise<Stage> 
   const config = { ...judgeConfigOf(chat, '{problem}'), reads: 'expected' as const };
   const refresh: Refresh = {
     trm: trm.engine,
+    dir: taught,
     judge: checkpointJudge({ engine: trm.engine, chat, config }),
     chat,
     config,
-    annotator,
+    annotator: annotatorBy(rule),
+    isHeldOut,
     settings: {
       every: 2,
-      steps: 60,
-      batch: 8,
-      held_out: 0.4,
+      steps: 150,
+      batch: 12,
       optimizer: { ...optimizer, learning_rate: 0.01, warmup: 0 },
     },
   };
@@ -98,7 +102,8 @@ async function train(folder: string, over: Partial<Stage> = {}): Promise<Stage> 
       aggregation: 'token_mean',
       scaling: 'paper',
       updates: 1,
-      warn_coverage: 0,
+      warn_coverage: 0.9,
+      // an untaught TRM scores nothing
       min_coverage: 0,
       judge_deadline_s: 60,
       optimizer: { ...optimizer, learning_rate: 1e-3 },
@@ -111,6 +116,17 @@ async function train(folder: string, over: Partial<Stage> = {}): Promise<Stage> 
 
 const metricsOf = async (s: Stage) => (await readRlMetrics(s.dir)).map(withoutTime);
 
+/** How far the TRM is off in the step after its first refresh, on questions that it may learn from. */
+async function errorOnLearnt(s: Stage, rule: Rule): Promise<number> {
+  const errors = (await readRollouts(s.dir, 3)).flatMap(({ problem_id, responses }) => {
+    const record = records[Number(problem_id)];
+    const judged = isHeldOut(record) ? [] : responses.filter((r) => r.thinking !== null && r.format_ok);
+    return judged.map(({ text, thinking }) => Math.abs(thinking! - rule(record, text)!));
+  });
+  expect(errors.length).toBeGreaterThan(0);
+  return errors.reduce((a, b) => a + b, 0) / errors.length;
+}
+
 describe('refreshing the TRM', () => {
   it('trains it at its interval on the newest responses, and measures it on held-out questions before and after', async () => {
     const s = await train('whole');
@@ -122,13 +138,33 @@ describe('refreshing the TRM', () => {
     expect(first.trained_on).toBeGreaterThan(0);
     expect(first.trained_on).toBeLessThan(first.annotated);
     expect(first.after.n).toBe(first.annotated - first.trained_on);
-    expect(first.after).toMatchObject({ spearman: expect.closeTo(1, 6), auc_sound: 1 });
-    expect(first.after.mae).toBeLessThan(0.1);
+    expect(first.loss).toBeLessThan(1);
     // what it has learnt is what it says in the next steps
     expect(second.before.n).toBeGreaterThan(0);
-    expect(second.before.mae).toBeLessThan(0.15);
-    const said = (await readRollouts(s.dir, 3)).flatMap((g) => g.responses.filter((r) => r.format_ok));
-    for (const { text, thinking } of said) expect(thinking).toBeCloseTo(text.includes('so 1') ? 0.9 : 0.1, 0);
+    expect(await errorOnLearnt(s, byContent)).toBeLessThan(0.15);
+  });
+
+  it('never learns from questions that are held out', async () => {
+    // what is true of the others is false of these: who has not learnt from them is wrong about them
+    const contrary: Rule = (record, response) => {
+      const score = byContent(record, response)!;
+      return isHeldOut(record) ? 1 - score : score;
+    };
+    const s = await train('contrary', {}, contrary);
+    const { after, annotated, trained_on } = (await metricsOf(s))[1].trm!;
+    expect(trained_on).toBe(annotated - after.n);
+    expect(after.mae).toBeGreaterThan(3 * (await errorOnLearnt(s, contrary)));
+  });
+
+  it('warns where its annotator fails, and learns from what is left', async () => {
+    const warned: string[] = [];
+    const failing: Rule = (record, response) =>
+      Number(record.problem_id) % 2 === 0 ? null : byContent(record, response);
+    await train('failing', { warn: (line) => warned.push(line) }, failing);
+    const lines = warned.filter((line) => line.includes('annotated'));
+    expect(lines[0]).toMatch(
+      /^stage, refresh at step 2: only \d+ of \d+ responses were annotated \(no reply\)$/,
+    );
   });
 
   it('is part of the state: an interrupted run goes on exactly, TRM and its optimizer included', async () => {
@@ -151,6 +187,6 @@ describe('refreshing the TRM', () => {
     onTestFinished(() => judge.dispose());
     const response = '<think> so 1 </think> <answer> 1 </answer>';
     const [{ score }] = await judge.score([{ record: records[0], response }]);
-    expect(score).toBeCloseTo(0.9, 1);
+    expect(score).toBeGreaterThan(0.7);
   });
 });

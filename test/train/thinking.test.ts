@@ -102,6 +102,24 @@ function noting(events: string[]): Engine {
   };
 }
 
+/** Puts the token of a picture into the thinking of every response that says `so 1`. */
+function withPlaceholder({ sample }: Engine): Engine['sample'] {
+  const [one, pad] = [chat.tokenizer.id('1'), chat.tokenizer.id('<|image_pad|>')];
+  return async (...args) =>
+    (await sample(...args)).map((responses) =>
+      responses.map((response) => {
+        const at = response.tokens.indexOf(one);
+        if (at < 0) return response;
+        const inserted = <T>(list: T[], item: T) => [...list.slice(0, at), item, ...list.slice(at)];
+        return {
+          ...response,
+          tokens: inserted(response.tokens, pad),
+          logprobs: inserted(response.logprobs, -1),
+        };
+      }),
+    );
+}
+
 describe('thinking rewards', () => {
   it('are asked for as soon as a response is complete, while others are still being written', async () => {
     const events: string[] = [];
@@ -115,6 +133,21 @@ describe('thinking rewards', () => {
       ...Array(2).fill('<think> so 2 </think> <answer> 2 </answer>'),
     ]);
     expect(events.slice(4)).toEqual(['sampled']);
+  });
+
+  it('are 0 by rule, not missing, for a response that asks for a picture that is not there', async () => {
+    const asked: string[] = [];
+    const judge = judgeBy('together', async (all, deadline) => {
+      asked.push(...all.map(({ response }) => response));
+      return always(0.5)(all, deadline);
+    });
+    const evasive = { ...policy, sample: withPlaceholder(policy) };
+    const s = await train(judge, {}, {}, evasive);
+    const responses = (await readRollouts(s.dir, 1)).flatMap((g) => g.responses);
+    const evading = responses.filter(({ text }) => text.includes('<|image_pad|>'));
+    expect(evading.map((r) => [r.format_ok, r.thinking, r.failure])).toEqual(Array(2).fill([true, 0, null]));
+    expect(asked.some((response) => response.includes('<|image_pad|>'))).toBe(false);
+    expect((await readRlMetrics(s.dir))[0].coverage).toBe(1);
   });
 
   it('of a judge that takes responses together are asked for once, when all are there', async () => {

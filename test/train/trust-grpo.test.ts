@@ -188,7 +188,7 @@ describe('a step of Trust-GRPO', () => {
     const failed = train({ judge });
     await expect(failed).rejects.toThrow(RunError);
     await expect(failed).rejects.toThrow(
-      /^judge: only 1 of 6 responses were scored \(no reply\); mend the judge, or lower rl\.min_coverage$/,
+      /^judge: only 1 of 6 responses were scored \(no reply\); mend the judge, or lower rl\.min_coverage\. Go on with: sophia train/,
     );
     const s = join(dir, `run-${folders - 1}`, 'stage');
     expect([existsSync(join(s, 'metrics.jsonl')), existsSync(join(s, 'rollouts/000001.jsonl'))]).toEqual([

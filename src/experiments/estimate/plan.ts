@@ -166,8 +166,8 @@ function reinforcement(recipe: Recipe, shapes: Shapes): (variant: VariantName) =
 
 /** What a TRM that is refreshed learns and is measured on. */
 function refreshing(
-  { rl: { steps, prompts, samples } }: Recipe,
-  { every, batch, held_out, ...refresh }: NonNullable<Recipe['trm']['refresh']>,
+  { rl: { steps, prompts, samples }, trm: { held_out } }: Recipe,
+  { every, batch, ...refresh }: NonNullable<Recipe['trm']['refresh']>,
   shapes: Shapes,
 ): [times: number, call: Call][] {
   const times = Math.floor(steps / every);
