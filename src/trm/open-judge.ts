@@ -1,6 +1,7 @@
 /** A judge made from its settings. */
 import { loadChat } from '../data/chat.ts';
 import { createLocalEngine } from '../engine/local/index.ts';
+import { InputError } from '../errors.ts';
 import { checkpointJudge } from './checkpoint-judge.ts';
 import { type Asking, endpointJudge } from './endpoint-judge.ts';
 import type { Judge } from './judge.ts';
@@ -40,12 +41,18 @@ async function folderJudge(settings: FolderSettings, computing: JudgeEngine): Pr
     template,
     settings.template === null ? `${dir}: judge.json: template` : 'judge.template',
   );
+  const reads = settings.reads ?? own.reads;
+  const ofReplies = settings.thinks ? 'thinks' : settings.max_tokens !== null ? 'max_tokens' : null;
+  if (reads === 'expected' && ofReplies !== null)
+    throw new InputError(
+      `${dir}: ${ofReplies} (--judge-${ofReplies.replace('_', '-')}): is of a judge that writes its score, and of this one's the probabilities are read; leave it out, or let it write (reads: text, --judge-reads text)`,
+    );
   const engine = await createLocalEngine({ source: { dir }, adapter: null, trainable: false, ...computing });
   try {
     const config = {
       ...own,
       template,
-      reads: settings.reads ?? own.reads,
+      reads,
       thinks: settings.thinks ?? own.thinks,
       steps: settings.steps ?? own.steps,
     };
