@@ -1,6 +1,7 @@
 /** `sophia eval`: a checkpoint on a file of records, with one response a question or the best of several: predictions, scores and a table. */
 import { join, relative } from 'node:path';
 import { type Command, Option } from 'commander';
+import { withoutSecrets } from '../data/server-name.ts';
 import { InputError } from '../errors.ts';
 import type { Judge } from '../trm/judge.ts';
 import { ADAPTER, modelFolder, notNegative, threadsOf, wholeNumber } from './flags.ts';
@@ -121,7 +122,8 @@ const MOST_SAMPLES = 256;
 async function chooser(flags: Flags, samples: number | null, temperature: number): Promise<Judge | null> {
   const { bestOf, judge, vote } = flags;
   if (samples === null) {
-    const stray = judge !== undefined ? `--judge ${judge}` : vote !== undefined ? `--vote ${vote}` : null;
+    const stray =
+      judge !== undefined ? `--judge ${withoutSecrets(judge)}` : vote !== undefined ? `--vote ${vote}` : null;
     if (stray !== null)
       throw new InputError(`${stray}: chooses among several responses; say how many with --best-of`);
   } else {
@@ -138,5 +140,6 @@ async function chooser(flags: Flags, samples: number | null, temperature: number
 
 /** The judge as the scores name it. */
 function judgeName({ judge, steps, aggregate = 'mean' }: Flags): string {
-  return steps === undefined ? judge! : `${judge}, steps: ${steps}, ${aggregate}`;
+  const named = withoutSecrets(judge!);
+  return steps === undefined ? named : `${named}, steps: ${steps}, ${aggregate}`;
 }

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { isAddress, withoutSecrets } from '../data/server-name.ts';
 import { InputError } from '../errors.ts';
 
 /** Throws InputError `FLAG VALUE: …`. */
@@ -26,17 +27,12 @@ export const ADAPTER = [
   'a LoRA adapter in the format of PEFT, beside the weights of --model',
 ] as const;
 
-/** Whether a model is named by an address. */
-export function isAddress(model: string): boolean {
-  return /^[a-z][a-z0-9+.-]*:\/\//i.test(model);
-}
-
 /**
  * The folder of `--model`, or of another flag: a whole checkpoint, or adapters that name the one they belong to, as runs with LoRA save them.
  * Throws InputError for a URL, and for what is neither.
  */
 export function modelFolder(model: string, flag = '--model'): string {
-  const wrong = (what: string) => new InputError(`${flag} ${model}: ${what}`);
+  const wrong = (what: string) => new InputError(`${flag} ${withoutSecrets(model)}: ${what}`);
   if (isAddress(model))
     throw wrong('models behind a URL cannot be asked yet; give the folder of a checkpoint');
   const has = (name: string) => existsSync(join(model, name));

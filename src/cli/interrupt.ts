@@ -23,8 +23,3 @@ export function onInterrupt(): Interrupt {
     },
   };
 }
-
-/** A path as a shell takes it. */
-export function quoted(path: string): string {
-  return /^[\w./~-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
-}

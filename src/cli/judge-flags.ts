@@ -1,9 +1,10 @@
 /** The flags that name a judge, of every command that asks one. */
-import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
+import { isAddress } from '../data/server-name.ts';
 import { InputError } from '../errors.ts';
 import type { Judge } from '../trm/judge.ts';
 import { notNegative, threadsOf, wholeNumber } from './flags.ts';
+import { templateFile } from './template-file.ts';
 
 export interface JudgeFlags {
   judge: string;
@@ -109,12 +110,11 @@ export async function judgeOfFlags(flags: JudgeFlags): Promise<Judge> {
 
   const number = (flag: string, text: string | undefined, least: number) =>
     text === undefined ? undefined : wholeNumber(flag, text, least);
-  const template = flags.judgeTemplate === undefined ? undefined : templateFile(flags.judgeTemplate);
+  if (flags.judge === 'oracle') refuseOfOracle(flags);
+  const template = judgeTemplate(flags);
   if (template !== undefined) checkJudgeTemplate(template, `--judge-template ${flags.judgeTemplate}`);
   if (flags.aggregate !== undefined && flags.steps === undefined)
     throw new InputError('--aggregate: is of steps; add --steps');
-  if (flags.judge === 'oracle' && flags.steps !== undefined)
-    throw new InputError('--steps: the oracle judges a response as a whole; leave it out');
   const asked = defined({
     template,
     thinks: flags.judgeThinks,
@@ -123,7 +123,7 @@ export async function judgeOfFlags(flags: JudgeFlags): Promise<Judge> {
     steps:
       flags.steps === undefined ? undefined : defined({ split: flags.steps, aggregate: flags.aggregate }),
   });
-  const address = /^[a-z][a-z0-9+.-]*:\/\//i.test(flags.judge);
+  const address = isAddress(flags.judge);
   const ofServer = defined({
     model: flags.judgeModel,
     temperature:
@@ -157,6 +157,21 @@ export async function judgeOfFlags(flags: JudgeFlags): Promise<Judge> {
 /** Tokens computed at once. */
 const TOKEN_BUDGET = 8192;
 
+/** The text of `--judge-template`'s file. Throws InputError where it cannot be read. */
+export function judgeTemplate({ judgeTemplate: file }: Partial<JudgeFlags>): string | undefined {
+  return file === undefined ? undefined : templateFile('--judge-template', file);
+}
+
+/** Throws InputError for a flag that says how a model is asked: the oracle knows. */
+function refuseOfOracle(flags: JudgeFlags): void {
+  const asked = ['judgeTemplate', 'judgeThinks', 'judgeReads', 'judgeMaxTokens'];
+  const stray = ABOUT_A_JUDGE.find(([name]) => asked.includes(name) && flags[name] !== undefined);
+  if (stray !== undefined)
+    throw new InputError(`${stray[1]}: says how a model is asked, and the oracle is none; leave it out`);
+  if (flags.steps !== undefined)
+    throw new InputError('--steps: the oracle judges a response as a whole; leave it out');
+}
+
 const FLAG_OF: Record<string, string> = {
   model: '--judge-model',
   temperature: '--judge-temperature',
@@ -165,14 +180,6 @@ const FLAG_OF: Record<string, string> = {
   key_variable: '--judge-key',
   cache: '--judge-cache',
 };
-
-function templateFile(file: string): string {
-  try {
-    return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
-  } catch (error) {
-    throw new InputError(`--judge-template ${file}: cannot be read: ${(error as Error).message}`);
-  }
-}
 
 function defined<T extends object>(values: T): Partial<T> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;

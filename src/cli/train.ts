@@ -3,8 +3,9 @@ import { relative } from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../errors.ts';
 import type { Estimate } from '../experiments/estimate/estimate.ts';
-import { onInterrupt, quoted } from './interrupt.ts';
+import { onInterrupt } from './interrupt.ts';
 import { createProgress } from './progress.ts';
+import { shellQuoted } from './shell.ts';
 
 interface Flags {
   set: string[];
@@ -72,7 +73,7 @@ async function train(file: string | undefined, flags: Flags): Promise<void> {
   const interrupt = onInterrupt();
   try {
     const say = (line: string) => process.stderr.write(`${line}\n`);
-    const howToResume = `npx sophia train --run ${quoted(dir)} --resume`;
+    const howToResume = `npx sophia train --run ${shellQuoted(dir)} --resume`;
     const { rows, report } = await runRecipe(recipe, dir, {
       reporter: progress,
       say,

@@ -9,9 +9,10 @@ import pRetry from 'p-retry';
 import { InputError } from '../errors.ts';
 import type { ChatMessage } from './chat.ts';
 import { type ChatReply, parseReply } from './chat-reply.ts';
-import { brokenConnection, Failed, type Hidden, hiding, refusal } from './http-failure.ts';
-import { limited } from './limited.ts';
+import { bodyText, brokenConnection, Failed, type Hidden, hiding, refusal } from './http-failure.ts';
+import { abortReason, limited } from './limited.ts';
 import { pictureUrl } from './picture-url.ts';
+import { withoutSecrets } from './server-name.ts';
 
 export interface EndpointOptions {
   /** Everything before `/chat/completions`. */
@@ -45,13 +46,14 @@ export type ChatResult = { reply: ChatReply } | { failure: string };
 export interface ChatEndpoint {
   /** The address as it is called, without a slash at its end. */
   url: string;
-  model: string;
+  /** Server and model without what may hold a secret: what rows and messages call it. */
+  name: string;
   /** `signal` aborted: the call ends at once, wherever it stands; the failure is the signal's reason. */
   chat(request: ChatRequest, signal?: AbortSignal): Promise<ChatResult>;
 }
 
 /** In all, the first among them. */
-export const ATTEMPTS = 3;
+const ATTEMPTS = 3;
 const BACKOFF_MS = 500;
 const MAX_BACKOFF_MS = 5_000;
 const MAX_RETRY_AFTER_MS = 30_000;
@@ -79,13 +81,14 @@ export function chatEndpoint(options: EndpointOptions): ChatEndpoint {
     body: OpenAI.ChatCompletionCreateParamsNonStreaming,
     signal: AbortSignal | undefined,
   ): Promise<ChatReply> => {
+    signal?.throwIfAborted();
     const stop = new AbortController();
     const end = () => stop.abort();
     const timer = setTimeout(end, options.timeoutMs);
     signal?.addEventListener('abort', end);
     try {
       const response = await client.chat.completions.create(body, { signal: stop.signal }).asResponse();
-      return parseReply(await response.text(), hidden);
+      return parseReply(await bodyText(response), hidden);
     } catch (error) {
       signal?.throwIfAborted();
       if (stop.signal.aborted) throw new Failed(`no answer within ${options.timeoutMs / 1000} s`, true);
@@ -113,23 +116,18 @@ export function chatEndpoint(options: EndpointOptions): ChatEndpoint {
 
   return {
     url: `${url}${query === undefined ? '' : `?${new URLSearchParams(query)}`}`,
-    model: options.model,
+    name: `${withoutSecrets(url)} ${options.model}`,
     async chat(request, signal) {
       try {
         return { reply: await slots(() => call(request, signal), signal) };
       } catch (error) {
-        if (signal?.aborted) return { failure: reasonOf(signal) };
+        if (signal?.aborted) return { failure: abortReason(signal) };
         if (error instanceof Failed) return { failure: hidden(error.said()) };
         if (error instanceof InputError) return { failure: error.message };
         throw error;
       }
     },
   };
-}
-
-/** Why a signal was aborted. */
-export function reasonOf({ reason }: AbortSignal): string {
-  return reason instanceof Error ? reason.message : String(reason);
 }
 
 /**

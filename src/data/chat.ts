@@ -112,7 +112,7 @@ export function chatPrompt(
 }
 
 /** A rendered chat as tokens with pictures in place of their placeholders. Throws InputError `SOURCE: …`. */
-export function splitAtPictures(
+function splitAtPictures(
   tokenizer: Tokenizer,
   rendered: string,
   pictures: readonly Picture[],

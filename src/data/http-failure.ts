@@ -96,9 +96,25 @@ const Said = z.union([
     .transform(({ detail }) => (typeof detail === 'string' ? detail : (JSON.stringify(detail) ?? ''))),
 ]);
 
+/** A long reply with the log-probabilities of 20 alternatives a token comes to some 10 MB. */
+const MOST_BYTES = 32 << 20;
+
+/** An answer's body as text. Throws Failed where it is longer than 32 MB, and what reading it throws. */
+export async function bodyText(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > MOST_BYTES)
+      throw new Failed(`the server's answer is longer than ${MOST_BYTES >> 20} MB`, false);
+    chunks.push(chunk);
+  }
+  return new TextDecoder().decode(Buffer.concat(chunks));
+}
+
 /** What the server says of it, by one of the customs of such servers. */
 async function detailOf(response: Response, hidden: Hidden): Promise<string> {
-  const text = hidden((await response.text().catch(() => '')).trim());
+  const text = hidden((await bodyText(response).catch(() => '')).trim());
   if (text.startsWith('<')) return '';
   try {
     const said = Said.safeParse(JSON.parse(text));

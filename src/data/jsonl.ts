@@ -90,7 +90,7 @@ function isBlank({ bytes }: Line, source: string): boolean {
 }
 
 /** How a file is named in messages. */
-export function displayName(file: string): string {
+function displayName(file: string): string {
   return file === '-' ? '<stdin>' : file;
 }
 

@@ -21,6 +21,11 @@ export function limited(concurrency: number): Limited {
     );
 }
 
+/** Why a signal was aborted. */
+export function abortReason({ reason }: AbortSignal): string {
+  return reason instanceof Error ? reason.message : String(reason);
+}
+
 /** The promise, or a rejection with the signal's reason if that comes first. */
 async function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;

@@ -29,7 +29,7 @@ export interface Checkpoint {
 }
 
 /** How steps are written in names: 60 → `000060`. */
-export function stepName(step: number): string {
+function stepName(step: number): string {
   return String(step).padStart(6, '0');
 }
 

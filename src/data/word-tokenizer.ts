@@ -13,9 +13,9 @@ export interface TokenizerFiles {
   specialTokensMap: object;
 }
 
-export const padToken = '<|endoftext|>';
-export const endOfTurnToken = '<|im_end|>';
-export const unknownToken = '<|unk|>';
+const padToken = '<|endoftext|>';
+const endOfTurnToken = '<|im_end|>';
+const unknownToken = '<|unk|>';
 
 /**
  * Ids: the words in order, then the markers, then those of pad, end of turn and unknown that were not among the

@@ -1,12 +1,10 @@
 /** Who scores the responses that a run's TRM learns from and is measured on. */
 import type { Chat } from '../data/chat.ts';
-import type { Annotator } from '../trm/annotate.ts';
+import type { OpenAnnotator } from '../trm/annotate.ts';
 import { openJudge } from '../trm/open-judge.ts';
 import { completionSteps, oracleSteps } from '../trm/steps/annotators.ts';
 import { engineOf, judgeEngine, type SeedRun } from './context.ts';
 import type { Recipe } from './recipe.ts';
-
-export type OpenAnnotator = Annotator & { dispose(): Promise<void> };
 
 /** `base`: the policy that goes on from steps, where these are labelled by completion. Throws InputError. */
 export async function openAnnotator(run: SeedRun, base: string, chat: Chat): Promise<OpenAnnotator> {

@@ -4,6 +4,7 @@ import { parse, stringify } from 'yaml';
 import type { z } from 'zod';
 import { checkTemplate } from '../data/prompting.ts';
 import { InputError } from '../errors.ts';
+import { checkCuration } from '../trm/curate.ts';
 import { checkJudgeTemplate } from '../trm/prompt.ts';
 import { Recipe } from './recipe.ts';
 
@@ -86,6 +87,7 @@ export function checkRecipe(value: unknown, source: string): Recipe {
   };
   for (const [key, template] of Object.entries(templates))
     if (template !== null) checkJudgeTemplate(template, `${source}: ${key}`);
+  at(source, () => checkCuration(recipe.trm.curate, (key) => `trm.curate.${key}`));
   const refreshed = recipe.trm.refresh !== null;
   if (refreshed && (typeof recipe.judge === 'object' ? 'url' in recipe.judge : recipe.judge !== 'trm'))
     throw new InputError(
@@ -108,6 +110,15 @@ export function checkRecipe(value: unknown, source: string): Recipe {
   if (recipe.rl.aggregation === 'dr_grpo' && recipe.rl.max_tokens < 1)
     throw new InputError(`${source}: rl.max_tokens: must be positive`);
   return recipe;
+}
+
+/** Puts where it comes from before a complaint. */
+function at(source: string, check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    throw error instanceof InputError ? new InputError(`${source}: ${error.message}`) : error;
+  }
 }
 
 function complaint(issue: z.core.$ZodIssue): string {

@@ -8,26 +8,28 @@
  *     DIR/reliability.json   its agreement with the scores of the held-out responses
  */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
 import { writeFileWhole } from '../data/atomic.ts';
 import { loadChat } from '../data/chat.ts';
-import { writeJsonl } from '../data/jsonl.ts';
+import { decodeUtf8, parseJson, readError, writeJsonl } from '../data/jsonl.ts';
 import type { Reliability } from '../data/run-folder.ts';
+import { parseWith } from '../data/validate.ts';
 import { createLocalEngine } from '../engine/local/index.ts';
 import { InputError } from '../errors.ts';
 import { LANGUAGE_MODEL } from '../models/lora/config.ts';
 import { checkpointJudge, scoreTokens } from '../trm/checkpoint-judge.ts';
-import type { ScoredResponse } from '../trm/collect.ts';
 import { type JudgeConfig, readJudgeConfig } from '../trm/judge-config.ts';
 import { openLessonFile } from '../trm/lesson-file.ts';
 import type { LessonOptions } from '../trm/lessons.ts';
 import { reliability } from '../trm/reliability.ts';
+import { rowOf } from '../trm/rows.ts';
 import type { Steps } from '../trm/settings.ts';
 import { bySteps } from '../trm/steps/step-judge.ts';
 import type { OptimizerSettings } from './optimizer.ts';
 import { finishedCheckpoint, type Stage } from './stage.ts';
-import { stepsOf, trainTrm } from './trm.ts';
+import { epochSteps, trainTrm } from './trm.ts';
 
 /** What decides the result; stands in training.json. */
 export interface TrmFileSettings {
@@ -82,7 +84,8 @@ export async function trainTrmOnFile(
 ): Promise<TrmFileResult> {
   const { file, model, heldOut, seed, batch } = settings;
   const { out } = options;
-  await claim(settings, options);
+  const training = { ...settings, bytes: await bytesOf(file) };
+  await claim(training, options);
   const chat = await loadChat(model);
   const tokens = scoreTokens(chat);
   if (settings.loraRank !== null && tokens.every((list) => list.length === 1))
@@ -104,13 +107,17 @@ export async function trainTrmOnFile(
   });
   const held = await Promise.all(Array.from({ length: rest.heldOut.length }, (_, i) => rest.heldOut.get(i)));
   await mkdir(out, { recursive: true });
-  await writeFileWhole(join(out, 'training.json'), `${JSON.stringify(settings, null, 2)}\n`);
+  await writeFileWhole(join(out, 'training.json'), `${JSON.stringify(training, null, 2)}\n`);
+  const heldOutFile = join(out, 'held-out.jsonl');
   await writeJsonl(
-    join(out, 'held-out.jsonl'),
-    held.map((row) => scoredRow(row, out)),
+    heldOutFile,
+    held.map(({ record, response, score }) => {
+      const { steps } = record;
+      return rowOf({ record, facts: { response, score, ...(steps && { steps }) } }, heldOutFile);
+    }),
   );
 
-  const steps = stepsOf(lessons, settings.epochs, batch);
+  const steps = epochSteps(lessons, settings.epochs, batch);
   const counts = { learnt, held_out: held.length, left };
   options.start(steps, counts);
   const engine = await createLocalEngine({
@@ -149,8 +156,18 @@ export async function trainTrmOnFile(
   }
 }
 
+/** What stands in training.json: the settings, and the input by its size. */
+type Training = TrmFileSettings & { bytes: number };
+
+async function bytesOf(file: string): Promise<number> {
+  const info = await stat(file).catch((error) => {
+    throw readError(error, file);
+  });
+  return info.size;
+}
+
 /** Refuses a folder that holds something else. */
-async function claim(settings: TrmFileSettings, { out, resume }: TrmFileOptions): Promise<void> {
+async function claim(training: Training, { out, resume }: TrmFileOptions): Promise<void> {
   const known = join(out, 'training.json');
   if (!resume) {
     const used = await readdir(out).catch((error: NodeJS.ErrnoException) => {
@@ -162,18 +179,20 @@ async function claim(settings: TrmFileSettings, { out, resume }: TrmFileOptions)
     return;
   }
   if (!existsSync(known)) throw new InputError(`--out ${out}: holds no training to go on with`);
-  const before = JSON.parse(await readFile(known, 'utf8'));
-  const other = Object.entries(settings).find(
+  const before = parseWith(
+    z.record(z.string(), z.unknown()),
+    parseJson(decodeUtf8(await readFile(known), known), known),
+    known,
+  );
+  const other = Object.entries(training).find(
     ([key, value]) => JSON.stringify(before[key]) !== JSON.stringify(value),
   );
+  if (other?.[0] === 'bytes')
+    throw new InputError(
+      `${training.file}: had ${before.bytes} bytes when this training was begun, and has ${other[1]} now; bring it back, or name another folder`,
+    );
   if (other)
     throw new InputError(
       `${known}: ${other[0]}: was ${JSON.stringify(before[other[0]])}; go on with the same settings, or name another folder`,
     );
-}
-
-/** A scored response as a row of a file in `dir`. */
-export function scoredRow({ record, response, score }: ScoredResponse, dir: string): object {
-  const { picture, source: _, ...rest } = record;
-  return { ...rest, path: picture === null ? '' : relative(dir, picture), response, score };
 }

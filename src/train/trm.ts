@@ -36,6 +36,6 @@ export async function trainTrm({ engine, chat, config, lessons, ...how }: TrmTra
 }
 
 /** Steps of so many epochs over all lessons. */
-export function stepsOf(lessons: LessonRows, epochs: number, batch: number): number {
+export function epochSteps(lessons: LessonRows, epochs: number, batch: number): number {
   return Math.max(1, Math.round((epochs * lessons.scores.length) / batch));
 }

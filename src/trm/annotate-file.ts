@@ -44,23 +44,30 @@ export async function annotateFile(
     let began = performance.now();
     let refusal: string | null = null;
     const flush = async () => {
-      if (refusal !== null && now.scored === 0 && onlyRefused(now.failed)) throw new InputError(refusal);
       const rows = chunk.map((row) => rowOf(row, out));
+      chunk = [];
+      if (refusal !== null && now.scored === 0 && onlyRefused(now.failed)) throw new InputError(refusal);
       await part.append(rows, now.read, structuredClone(now));
       progress?.(now.read, total);
-      chunk = [];
       began = performance.now();
     };
-    for await (const row of annotate(rowsOf(file, part.inputs, options), judge, options)) {
-      const { score, failure } = row.facts;
-      now.read++;
-      if (score !== null) now.scored++;
-      else countFailure(now.failed, failure!);
-      if (failure !== null && reasonOf(failure) === REFUSED) refusal ??= `${row.record.source}: ${failure}`;
-      chunk.push(row);
-      // batches of a judge who takes together begin at multiples of their size, so no chunk may end within one
-      const mayEnd = judge.takes === 'singly' ? performance.now() - began > MS : false;
-      if (now.read % BATCH === 0 || mayEnd) await flush();
+    // batches of a judge who takes together begin at multiples of their size, so no chunk may end within one
+    const mayEndAnywhere = judge.takes === 'singly';
+    try {
+      for await (const row of annotate(rowsOf(file, part.inputs, options), judge, options)) {
+        const { score, failure } = row.facts;
+        now.read++;
+        if (score !== null) now.scored++;
+        else countFailure(now.failed, failure!);
+        if (failure !== null && reasonOf(failure) === REFUSED) refusal ??= `${row.record.source}: ${failure}`;
+        chunk.push(row);
+        const late = mayEndAnywhere && performance.now() - began > MS;
+        if (now.read % BATCH === 0 || late) await flush();
+      }
+    } catch (error) {
+      // what has been scored is kept; the error is what there is to say
+      if (mayEndAnywhere && chunk.length > 0) await flush().catch(() => {});
+      throw error;
     }
     await flush();
   });

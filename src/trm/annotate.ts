@@ -19,6 +19,9 @@ export interface Annotator extends Pick<Judge, 'name' | 'takes'> {
   score(responses: { record: LoadedRecord; response: string }[]): Promise<JudgeScore[]>;
 }
 
+/** One that holds something: a model, an engine. */
+export type OpenAnnotator = Annotator & Pick<Judge, 'dispose'>;
+
 export interface AnnotateOptions {
   /** How rows name the judge; by default the judge's own name. */
   annotator?: string;

@@ -8,6 +8,7 @@
  * sampling noise. The sum runs over these eleven scores alone.
  */
 import type { Chat } from '../data/chat.ts';
+import { abortReason } from '../data/limited.ts';
 import { recordPictures } from '../data/prompting.ts';
 import type { Engine, Picture, Prompt, Sequence } from '../engine/types.ts';
 import { InputError } from '../errors.ts';
@@ -63,7 +64,7 @@ export function checkpointJudge(options: CheckpointJudgeOptions): Judge {
       while (scores.length < responses.length) {
         const chunk = responses.slice(scores.length, scores.length + CHUNK);
         const late = deadline?.aborted;
-        scores.push(...(late ? chunk.map(() => failed(String(deadline.reason))) : await scoreChunk(chunk)));
+        scores.push(...(late ? chunk.map(() => failed(abortReason(deadline))) : await scoreChunk(chunk)));
       }
       return scores;
     },

@@ -7,6 +7,7 @@ import { writeFileWhole } from '../data/atomic.ts';
 import { countRows, jsonLine, readJsonl } from '../data/jsonl.ts';
 import { InputError, RunError } from '../errors.ts';
 import {
+  checkRules,
   curationRules,
   RULE_DEFAULTS,
   RULE_NAMES,
@@ -53,27 +54,26 @@ interface Candidate {
   place: number;
 }
 
-/** Throws InputError `FLAG: …` for settings that contradict each other. */
-export function checkCuration({ floor, cap, total }: Quota): void {
-  if (floor > cap) throw new InputError(`--floor ${floor}: is above --cap ${cap}`);
+/**
+ * Throws InputError for settings that contradict each other, and for rules there are not. `named` says how a setting is
+ * written where it comes from: as a flag, or as a recipe's key.
+ */
+export function checkCuration(
+  { floor, cap, total, without }: Quota & Pick<RuleSettings, 'without'>,
+  named: (key: 'floor' | 'cap' | 'total' | 'without') => string,
+): void {
+  if (floor > cap) throw new InputError(`${named('floor')} ${floor}: is above ${named('cap')} ${cap}`);
   if (INTERVALS * floor > total)
     throw new InputError(
-      `--floor ${floor}: ${INTERVALS} intervals of it are more than --total ${total}; lower it to ${Math.floor(total / INTERVALS)}`,
+      `${named('floor')} ${floor}: ${INTERVALS} intervals of it are more than ${named('total')} ${total}; lower it to ${Math.floor(total / INTERVALS)}`,
     );
+  checkRules(without, named('without'));
 }
 
-/** Rows in memory: those that stay, in order. Throws InputError for settings that cannot be. */
-export function curateRows(
-  rows: readonly Row<Annotated>[],
-  settings: CurationSettings,
-): { kept: Row<Annotated>[]; counts: CurationCounts } {
-  const look = chooser(settings);
-  for (const row of rows) look.see(row);
-  const { chosen, counts } = look.choose();
-  return { kept: rows.filter((_, place) => chosen.has(place)), counts };
-}
-
-/** Files into one, in order, whole or not at all. Throws InputError naming file and line. */
+/**
+ * Files into one, in order, whole or not at all; the settings are such as `checkCuration` lets through. Throws InputError
+ * naming file and line.
+ */
 export async function curate(
   files: readonly string[],
   out: string,
@@ -118,7 +118,6 @@ async function* rowsOf(files: readonly string[]): AsyncGenerator<Row<Annotated>>
 }
 
 function chooser(settings: CurationSettings): { see: (row: Row<Annotated>) => void; choose: () => Choice } {
-  checkCuration(settings);
   const { cap, seed } = settings;
   const firstRejecting = curationRules(settings);
   const lowest = Array.from({ length: INTERVALS }, () => lowestHashes(cap));

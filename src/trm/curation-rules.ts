@@ -55,16 +55,17 @@ export const RULE_NAMES = ['duplicate', ...Object.keys(RULES)] as RuleName[];
 /** Rows without a score belong to no interval, so this one cannot be switched off. */
 const ALWAYS: RuleName = 'unscored';
 
-/**
- * A function that names the first rule which rejects a row, or null; it remembers what it was asked of, for duplicates.
- * Throws InputError for rules there are not.
- */
-export function curationRules(settings: RuleSettings): (row: Row<Annotated>) => RuleName | null {
-  for (const name of settings.without) {
+/** Throws InputError `NAMED RULE: …` for rules there are not, or that cannot be switched off. */
+export function checkRules(without: readonly RuleName[], named: string): void {
+  for (const name of without) {
     if (!RULE_NAMES.includes(name))
-      throw new InputError(`--without ${name}: no such rule; there are ${RULE_NAMES.join(', ')}`);
-    if (name === ALWAYS) throw new InputError(`--without ${name}: a row without a score is in no interval`);
+      throw new InputError(`${named} ${name}: no such rule; there are ${RULE_NAMES.join(', ')}`);
+    if (name === ALWAYS) throw new InputError(`${named} ${name}: a row without a score is in no interval`);
   }
+}
+
+/** A function that names the first rule which rejects a row, or null; it remembers what it was asked of, for duplicates. */
+export function curationRules(settings: RuleSettings): (row: Row<Annotated>) => RuleName | null {
   const isNew = firstTimes();
   const rules: Record<RuleName, Rejects> = {
     duplicate: ({ record, facts }) => !isNew(record, facts.response),
@@ -107,7 +108,7 @@ const FEW_WORDS = 5;
 const FEW_ASKED = 3;
 
 /** Whether a text is mostly in another script than the question, or mixes in more than a share of yet others. */
-export function strays(question: string, text: string, maxForeign: number): boolean {
+function strays(question: string, text: string, maxForeign: number): boolean {
   const asked = scriptsOf(question);
   const scripts = scriptsOf(text);
   const own = dominantScript(scripts, FEW_WORDS);

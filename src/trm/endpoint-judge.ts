@@ -2,16 +2,16 @@
  * A model behind an OpenAI-compatible server as a judge: it is shown the question's picture and the rubric with question and
  * response, and writes a score. One call, one response, one number: a score belongs to the response whose call it answered.
  */
-import { chatEndpoint, reasonOf } from '../data/chat-endpoint.ts';
+import { chatEndpoint } from '../data/chat-endpoint.ts';
 import type { ChatReply } from '../data/chat-reply.ts';
-import { limited } from '../data/limited.ts';
+import { abortReason, limited } from '../data/limited.ts';
 import { pictureUrl } from '../data/picture-url.ts';
 import { pictureAndText } from '../data/prompting.ts';
 import { InputError } from '../errors.ts';
 import { replyTokens } from './checkpoint-judge.ts';
 import { expectedReading } from './expected-reading.ts';
 import { failed, type Judge, type JudgedQuestion, type JudgedResponse, type JudgeScore } from './judge.ts';
-import { parseScore, quoted } from './parse-score.ts';
+import { onOneLine, parseScore } from './parse-score.ts';
 import { checkJudgeTemplate, judgeText, thinkingRubric } from './prompt.ts';
 import { type Asked, openReplyCache, type ReplyCache } from './reply-cache.ts';
 import type { EndpointSettings } from './settings.ts';
@@ -24,7 +24,7 @@ export interface Asking {
   warn?: (line: string) => void;
 }
 
-export const QUESTION_TEMPLATE = '{problem}\n{options}';
+const QUESTION_TEMPLATE = '{problem}\n{options}';
 
 /** As many as servers commonly allow. */
 const ALTERNATIVES = 20;
@@ -60,7 +60,7 @@ export async function endpointJudge(
 
   const read = ({ text, finish, logprobs }: ChatReply): JudgeScore => {
     if (finish === 'length')
-      return failed(`the judge did not end within ${maxTokens} tokens: ${quoted(text)}`);
+      return failed(`the judge did not end within ${maxTokens} tokens: ${onOneLine(text)}`);
     const written = parseScore(text, { thinks });
     if (written.score === null || reads === 'text') return written;
     const expected = logprobs === null ? null : expectedReading(text, written.score, logprobs);
@@ -97,7 +97,7 @@ export async function endpointJudge(
       Promise.all(
         responses.map((one) =>
           slots(() => scoreOne(one, deadline), deadline).catch((error) => {
-            if (deadline?.aborted) return failed(reasonOf(deadline));
+            if (deadline?.aborted) return failed(abortReason(deadline));
             throw error;
           }),
         ),

@@ -37,7 +37,7 @@ export function endpointPolicy(
     return { response: text, finish: finish === 'length' ? 'length' : 'stop' };
   };
   return {
-    name: `${endpoint.url} ${model}`,
+    name: endpoint.name,
     chunk: Math.max(1, Math.ceil((CHUNK * concurrency) / samples)),
     answer: (records, keys) =>
       Promise.all(

@@ -4,7 +4,7 @@
  */
 
 /** Number of words in each script; those that do not occur are left out. */
-export type Scripts = Partial<Record<ScriptName, number>>;
+type Scripts = Partial<Record<ScriptName, number>>;
 
 const SCRIPTS = {
   Latin: /(?<![\\\p{L}])\p{Script=Latin}{3,}/gu,
@@ -17,7 +17,7 @@ const SCRIPTS = {
   Han: /\p{Script=Han}/gu,
   Kana: /[\p{Script=Hiragana}\p{Script=Katakana}]/gu,
 } as const;
-export type ScriptName = Exclude<keyof typeof SCRIPTS, 'Kana'> | 'Japanese';
+type ScriptName = Exclude<keyof typeof SCRIPTS, 'Kana'> | 'Japanese';
 
 /** Characters that make a word where words are not separated (Chinese newspapers: 1.5; Japanese and Thai more). */
 const CHARACTERS_A_WORD: Partial<Record<keyof typeof SCRIPTS, number>> = {

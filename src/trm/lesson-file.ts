@@ -6,10 +6,10 @@ import { readJsonl } from '../data/jsonl.ts';
 import { openRecords, type Records } from '../data/reader.ts';
 import { parseWith } from '../data/validate.ts';
 import { InputError } from '../errors.ts';
-import type { ScoredResponse } from './collect.ts';
 import type { LessonRows } from './lessons.ts';
 import { canBeJudged } from './prompt.ts';
 import { heldOutQuestions } from './question.ts';
+import type { ScoredResponse } from './rows.ts';
 import { lessonSchema } from './rows.ts';
 import { prefixRows } from './steps/lessons.ts';
 

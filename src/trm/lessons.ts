@@ -9,8 +9,8 @@ import { orderedItems } from '../data/order.ts';
 import { InputError } from '../errors.ts';
 import { keyed } from '../worlds/random.ts';
 import { scoreTokens } from './checkpoint-judge.ts';
-import type { ScoredResponse } from './collect.ts';
 import { type JudgeTemplates, judgePrompt, nearestScore, SCORES } from './prompt.ts';
+import type { ScoredResponse } from './rows.ts';
 
 /** Rows to learn from, wherever they are. */
 export interface LessonRows {

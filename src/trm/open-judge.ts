@@ -1,6 +1,7 @@
 /** A judge made from its settings. */
 import { loadChat } from '../data/chat.ts';
 import { createLocalEngine } from '../engine/local/index.ts';
+import { InputError } from '../errors.ts';
 import { checkpointJudge } from './checkpoint-judge.ts';
 import { type Asking, endpointJudge } from './endpoint-judge.ts';
 import type { Judge } from './judge.ts';
@@ -31,17 +32,23 @@ export async function openJudge(
   return folderJudge(settings, engine);
 }
 
-/** A folder's own way of being asked, where settings do not say otherwise. Throws InputError for a template. */
+/** A folder's own way of being asked, where settings do not say otherwise. Throws InputError for what does not fit it. */
 export function judgeConfigWith(settings: FolderSettings, own: JudgeConfig): JudgeConfig {
   const template = settings.template ?? own.template;
   checkJudgeTemplate(
     template,
     settings.template === null ? `${settings.model}: judge.json: template` : 'judge.template',
   );
+  const reads = settings.reads ?? own.reads;
+  const ofReplies = settings.thinks ? 'thinks' : settings.max_tokens !== null ? 'max_tokens' : null;
+  if (reads === 'expected' && ofReplies !== null)
+    throw new InputError(
+      `${settings.model}: ${ofReplies} (--judge-${ofReplies.replace('_', '-')}): is of a judge that writes its score, and of this one's the probabilities are read; leave it out, or let it write (reads: text, --judge-reads text)`,
+    );
   return {
     ...own,
     template,
-    reads: settings.reads ?? own.reads,
+    reads,
     thinks: settings.thinks ?? own.thinks,
     steps: settings.steps ?? own.steps,
   };

@@ -25,10 +25,10 @@ export function parseScore(text: string, { thinks }: ParseOptions): JudgeScore {
   const body = /^<answer>([^<]*)<\/answer>$/.exec(verdict)?.[1].trim() ?? verdict;
   if (body === '') return failed('the judge said nothing');
   if (DECIMAL.test(body)) return { score: Number(body), failure: null };
-  return failed(`not a score from 0 to 1: ${quoted(verdict)}`);
+  return failed(`not a score from 0 to 1: ${onOneLine(verdict)}`);
 }
 
 /** A text on one line, cut where it grows long. */
-export function quoted(text: string): string {
+export function onOneLine(text: string): string {
   return JSON.stringify(shortened(text, 80));
 }

@@ -1,26 +1,29 @@
 /** When two questions are the same, and when two responses say the same. */
 import { createHash } from 'node:crypto';
+import { basename } from 'node:path';
 import type { LoadedRecord } from '../data/reader.ts';
 import { hash32 } from '../worlds/random.ts';
+
+type Question = Pick<LoadedRecord, 'problem' | 'options' | 'picture' | 'world'>;
 
 /**
  * What a question asks of what, whatever its number. A world's text-only questions may come twice under different
  * numbers, and its scenes with another note.
  */
-export function questionContent(
-  record: Pick<LoadedRecord, 'problem' | 'options' | 'picture' | 'world'>,
-): string {
-  const { problem, options, picture } = record;
-  const { cells, rule, relevant } = (record.world ?? {}) as Record<string, unknown>;
-  return JSON.stringify(record.world === undefined ? [problem, options, picture] : [cells, rule, relevant]);
+export function questionContent({ problem, options, picture, world }: Question): string {
+  const { cells, rule, relevant } = (world ?? {}) as Record<string, unknown>;
+  return JSON.stringify(world === undefined ? [problem, options, picture] : [cells, rule, relevant]);
 }
 
-/** Which questions are kept for measuring: a pure function of seed and question, so the same in every file. */
-export function heldOutQuestions(
-  seed: number,
-  share: number,
-): (record: Parameters<typeof questionContent>[0]) => boolean {
-  return (record) => hash32(`${seed} ${questionContent(record)}`, 1) / 2 ** 32 < share;
+/**
+ * Which questions are kept for measuring: a pure function of seed and question, so the same in every file. Of a picture
+ * its file's name counts and not the folder, so that data that was moved is split as before.
+ */
+export function heldOutQuestions(seed: number, share: number): (record: Question) => boolean {
+  return (record) => {
+    const picture = record.picture === null ? null : basename(record.picture);
+    return hash32(`${seed} ${questionContent({ ...record, picture })}`, 1) / 2 ** 32 < share;
+  };
 }
 
 /** The first 72 bits of a SHA-256, as 12 characters: of a million texts two agree with a chance of 1 in 10^10. */

@@ -3,9 +3,9 @@
 import type { Reliability } from '../data/run-folder.ts';
 import { mean } from '../data/shares.ts';
 import { outcomeReward } from '../rewards/outcome.ts';
-import type { ScoredResponse } from './collect.ts';
 import type { Judge, JudgeScore } from './judge.ts';
 import { auc, spearman } from './rank-statistics.ts';
+import type { ScoredResponse } from './rows.ts';
 
 /** A judge's agreement with the scores of the rows. */
 export async function reliability(judge: Judge, rows: readonly ScoredResponse[]): Promise<Reliability> {

@@ -58,7 +58,7 @@ export async function openReplyCache(dir: string): Promise<ReplyCache> {
 }
 
 /** SHA-256, hexadecimal. */
-export function replyKey({ url, model, sampling, text, picture, response }: Asked): string {
+function replyKey({ url, model, sampling, text, picture, response }: Asked): string {
   const sha = (part: string) => createHash('sha256').update(part).digest('hex');
   const settings = Object.entries(sampling).sort(([a], [b]) => (a < b ? -1 : 1));
   return sha(

@@ -63,6 +63,13 @@ export interface Row<T> {
   facts: T;
 }
 
+/** What a TRM learns from and is measured on: a question, a response to it, and its score. */
+export interface ScoredResponse {
+  record: LoadedRecord;
+  response: string;
+  score: number;
+}
+
 /** Reads a row of `file`. Throws InputError `SOURCE: key: …`. */
 export function parseRow<T extends Collected>(
   schema: z.ZodType<T>,
@@ -74,7 +81,10 @@ export function parseRow<T extends Collected>(
 }
 
 /** A row as it is written to `file`: the picture's path relative to that file. */
-export function rowOf<T extends Collected>({ record, facts }: Row<T>, file: string): DataRecord & T {
+export function rowOf<T extends { response: string }>(
+  { record, facts }: Row<T>,
+  file: string,
+): DataRecord & T {
   const { picture, source: _, response: _response, score: _score, steps: _steps, ...rest } = record;
   return { ...rest, path: picture === null ? '' : relative(dirname(file), picture), ...facts };
 }

@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Scores } from '../../src/data/run-folder.ts';
 import { writeStartModel } from '../../src/experiments/start-model.ts';
+import { startJudgeServer } from '../trm/judge-server.ts';
 import { adapter, hubModel, smallest, sophia } from './sophia.ts';
 
 let folder: string;
@@ -150,6 +151,16 @@ describe('sophia eval --best-of', () => {
     expect(stdout).toMatch(/^responses +majority +right$/m);
     for (const n of [1, 2, 4]) expect(stdout).toMatch(new RegExp(`^${n} +\\d\\.\\d\\d +\\d\\.\\d\\d$`, 'm'));
     expect(stdout).toMatch(/^Of 4 responses the majority chose one\.$/m);
+  });
+
+  it('names a server that judges without what may be secret in its address', async () => {
+    const server = await startJudgeServer();
+    try {
+      const { stdout } = await bestOf('--judge', `${server.url}?key=hunter2`, '--out', 'by-server', '--json');
+      expect(JSON.parse(stdout).best_of.judge).toBe(server.url);
+    } finally {
+      await server.stop();
+    }
   });
 
   it('names a judge that is asked by steps', async () => {

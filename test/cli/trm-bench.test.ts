@@ -14,6 +14,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BenchResult } from '../../src/trm/bench/bench.ts';
 import { keyed } from '../../src/worlds/random.ts';
 import { oracle, parseWorld, responseText, TRACE_STYLES, traceOf } from '../../src/worlds/seeing/index.ts';
+import { startJudgeServer } from '../trm/judge-server.ts';
 import { sophia } from './sophia.ts';
 
 let folder: string;
@@ -64,6 +65,28 @@ describe('sophia trm bench', () => {
     const picture = result.gaming.find(({ name }) => name === 'picture')!;
     expect(picture.flawed.n).toBeGreaterThan(0);
     expect(picture.flawed.change.value).toBe(0);
+  });
+
+  it('names a server without what may be secret in its address', async () => {
+    const server = await startJudgeServer();
+    try {
+      const address = `${server.url}?key=hunter2`;
+      const { code, stdout, stderr } = await bench(
+        '--judge',
+        address,
+        '--probes',
+        '1',
+        '--out',
+        's',
+        '--json',
+      );
+      expect(code, stderr).toBe(0);
+      expect(JSON.parse(stdout).judge).toBe(server.url);
+      for (const file of ['bench.json', 'report.html'])
+        expect(readFileSync(join(folder, 's', file), 'utf8')).not.toContain('hunter2');
+    } finally {
+      await server.stop();
+    }
   });
 
   it('gives the same document again for the same seed', async () => {

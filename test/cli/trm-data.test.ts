@@ -283,6 +283,52 @@ describe('annotate', () => {
     expect(rows('all.jsonl')[0].annotator).toBe(`${server.url} j`);
   });
 
+  it('keeps what was scored before an error, and goes on with the same prompt only, by what its file says', async () => {
+    const write = (file: string, said: string) => writeFileSync(join(folder, file), said);
+    const lines = text('url.jsonl').trimEnd().split('\n');
+    const last = lines.at(-1)!;
+    const input = (end: string) => write('damaged.jsonl', [...lines.slice(0, -1), end, ''].join('\n'));
+    const args = [
+      ...['annotate', '--in', 'damaged.jsonl', '--out', 'kept.jsonl', '--judge-template', 'template.txt'],
+      ...['--judge', `${server.url}?key=hunter2`],
+    ];
+    await server.plan({ rules: [{ has: '', does: ['0.4'] }] });
+    write('template.txt', 'Q {problem} R {response}');
+    input(last.replace('"finish"', '"finisch"').replace(' + ', '+ '));
+    const stopped = await trm(...args);
+    expect(stopped.code).toBe(2);
+    expect(stopped.stderr.trimEnd().split('\n').at(-1)).toMatch(/^damaged\.jsonl:3: finish: is missing$/);
+    expect(JSON.parse(text('kept.jsonl.part.json'))).toMatchObject({ inputs: 2 });
+    expect(text('kept.jsonl.part.json')).not.toContain('hunter2');
+    input(last);
+
+    write('template.txt', 'Question {problem} R {response}');
+    const other = await trm(...args);
+    expect(other.code).toBe(2);
+    expect(other.stderr.trimEnd().split('\n').at(-1)).toMatch(/was begun with another judgeTemplate \(/);
+
+    write('template.txt', 'Q {problem} R {response}');
+    expect(await done(...args)).toMatchObject({ read: 3, scored: 2 });
+    expect(rows('kept.jsonl').map((row) => row.annotator)).toEqual(Array(3).fill(server.url));
+  });
+
+  it('rows of a policy behind a server name it without what may be secret in its address', async () => {
+    await server.plan({ rules: [{ has: '', does: ['<think>so</think><answer>4</answer>'] }] });
+    const address = `${server.url}?key=hunter2`;
+    await done(
+      'collect',
+      '--policy',
+      address,
+      '--data',
+      'sums.jsonl',
+      '--samples',
+      '1',
+      '--out',
+      'named.jsonl',
+    );
+    expect(rows('named.jsonl').map((row) => row.policy)).toEqual(Array(3).fill(`${server.url} default`));
+  });
+
   it('a picture that cannot be read costs its row', async () => {
     const some = rows('run.jsonl')
       .filter((row) => row.data_type === 'image' && row.format_ok === true)

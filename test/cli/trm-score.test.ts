@@ -283,6 +283,18 @@ describe('wrong flags end with exit code 2 and one line', () => {
       ['--judge', 'oracle', '--judge-model', 'x'],
       /--judge-model is about one/,
     ],
+    ...['--judge-template=t.txt', '--judge-thinks', '--judge-reads=text', '--judge-max-tokens=9'].map(
+      (flag): [string, string[], RegExp] => [
+        `${flag} for the oracle`,
+        ['--judge', 'oracle', flag],
+        new RegExp(`^${flag.split('=')[0]}: says how a model is asked, and the oracle is none`),
+      ],
+    ),
+    ...['--judge-thinks', '--judge-max-tokens=9'].map((flag): [string, string[], RegExp] => [
+      `${flag} for a folder whose probabilities are read`,
+      ['--judge', hubModel, '--judge-reads', 'expected', flag],
+      new RegExp(`\\(${flag.split('=')[0]}\\): is of a judge that writes its score`),
+    ]),
     ['no such folder', ['--judge', 'nowhere'], /nowhere/],
     [
       'an endless call',

@@ -21,6 +21,7 @@ async function result(): Promise<BenchResult> {
     { length: 60 },
     (_, i): RunGroup => ({
       step: 1 + (i >> 1),
+      question: String(i),
       gamma: i % 3 === 0 ? 1 : 0.8,
       asked: 2,
       judged: [

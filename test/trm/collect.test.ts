@@ -6,8 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Chat } from '../../src/data/chat.ts';
 import type { Records } from '../../src/data/reader.ts';
 import type { Engine } from '../../src/engine/types.ts';
-import { collect } from '../../src/trm/collect.ts';
-import type { Judge } from '../../src/trm/judge.ts';
+import { type Annotator, annotate } from '../../src/trm/annotate.ts';
+import { collectResponses } from '../../src/trm/collect.ts';
+import { enginePolicy, type SamplingOptions } from '../../src/trm/policy.ts';
 import { openModel, teach, textRecord, untrained } from '../train/small-policy.ts';
 
 const taught: [question: string, answer: string][] = [
@@ -38,61 +39,63 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-const options = (annotator: Judge) => ({
-  policy,
-  annotator,
-  chat,
-  template: '{problem}',
-  samples: 2,
-  temperature: 0.05,
-  maxTokens: 10,
-  seed: 0,
-});
-const annotator: Judge = {
-  name: 'by hand',
-  takes: 'singly',
-  dispose: async () => {},
-  score: async (responses) => responses.map(() => ({ score: 0.25, failure: null })),
-};
+const sampling = { template: '{problem}', samples: 2, temperature: 0.05, maxTokens: 10, seed: 0 };
+
+/** Batches of responses to records [from, to). */
+async function collected(
+  from: number,
+  to: number,
+  over: Partial<SamplingOptions> = {},
+  signal?: AbortSignal,
+) {
+  const asked = enginePolicy('p', { engine: policy, chat }, { ...sampling, ...over });
+  const batches = [];
+  for await (const batch of collectResponses(file, from, to, { policy: asked, signal })) batches.push(batch);
+  return batches;
+}
 
 describe('collecting responses', () => {
-  it('leaves out broken formats, responses cut off, and what no judge can be shown', async () => {
-    const rows = await collect(file, 0, 5, options(annotator));
-    expect(rows.map(({ record, response, score }) => [record.problem_id, response, score])).toEqual([
-      ...Array(2).fill([0, '<think> so 1 </think> <answer> 1 </answer>', 0.25]),
-      ...Array(2).fill([1, '<think> so 2 </think> <answer> 2 </answer>', 0.25]),
-    ]);
-  });
-
-  it('leaves out what the annotator could not score', async () => {
-    const failing: Judge = {
+  it('keeps them all, with what is known of each; a judge is shown only those of good format that it can be shown', async () => {
+    const annotator: Annotator = {
       name: 'by hand',
-      takes: 'together',
-      dispose: async () => {},
-      score: async (responses) =>
-        responses.map((_, i) => (i % 2 ? { score: null, failure: 'gone' } : { score: 1, failure: null })),
+      takes: 'singly',
+      score: async (responses) => responses.map(() => ({ score: 0.25, failure: null })),
     };
-    const rows = await collect(file, 0, 5, options(failing));
-    expect(rows.map(({ record, score }) => [record.problem_id, score])).toEqual([
-      [0, 1],
-      [1, 1],
-    ]);
+    const [{ rows, failures }, ...more] = await collected(0, 5);
+    expect({ failures, more }).toEqual({ failures: [], more: [] });
+    const given = [];
+    for await (const { record, facts } of annotate(rows, annotator))
+      given.push([record.problem_id, facts.right, facts.score, facts.failure]);
+    expect(given).toEqual(
+      [
+        [0, true, 0.25, null],
+        [1, false, 0.25, null],
+        [2, false, null, 'broken format: not judged'],
+        [3, false, null, 'truncated: not judged'],
+        [4, true, null, 'picture placeholder: not judged'],
+      ].flatMap((row) => [row, row]),
+    );
+    expect(rows[0].facts).toEqual({
+      response: '<think> so 1 </think> <answer> 1 </answer>',
+      finish: 'stop',
+      format_ok: true,
+      outcome: 1,
+      right: true,
+      policy: 'p',
+    });
   });
 
-  it('takes the records asked for, each with draws of its own, and says how far it is', async () => {
-    const done: number[] = [];
-    const progress = (n: number) => done.push(n);
-    const rows = await collect(file, 1, 3, { ...options(annotator), progress });
-    expect(rows.map(({ record }) => record.problem_id)).toEqual([1, 1]);
-    expect(done).toEqual([2]);
-    const hot = { ...options(annotator), temperature: 4, samples: 40, maxTokens: 30 };
-    const all = await collect(file, 0, 2, hot);
-    const second = await collect(file, 1, 2, hot);
+  it('takes the records asked for, each with draws of its own, whatever is asked beside it', async () => {
+    const [{ inputs, rows }] = await collected(1, 3);
+    expect(inputs).toBe(2);
+    expect(rows.map(({ record }) => record.problem_id)).toEqual([1, 1, 2, 2]);
+    const hot = { temperature: 4, samples: 40, maxTokens: 30 };
+    const all = (await collected(0, 2, hot)).flatMap((batch) => batch.rows);
+    const second = (await collected(1, 2, hot)).flatMap((batch) => batch.rows);
     expect(all.filter(({ record }) => record.problem_id === 1)).toEqual(second);
   });
 
   it('stops when asked to', async () => {
-    const stopped = collect(file, 0, 5, { ...options(annotator), signal: AbortSignal.abort() });
-    await expect(stopped).rejects.toThrow(/abort/);
+    await expect(collected(0, 5, {}, AbortSignal.abort())).rejects.toThrow(/abort/);
   });
 });

@@ -1,11 +1,12 @@
 /** Which annotated rows a TRM learns from. */
-import { writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { jsonLine, readJsonlValues } from '../../src/data/jsonl.ts';
 import { InputError } from '../../src/errors.ts';
-import { CURATION_DEFAULTS, type CurationSettings, curate, curateRows } from '../../src/trm/curate.ts';
+import { CURATION_DEFAULTS, type CurationSettings, checkCuration, curate } from '../../src/trm/curate.ts';
 import { curationRules, RULE_DEFAULTS, RULE_NAMES, type RuleName } from '../../src/trm/curation-rules.ts';
 import { type Annotated, type Row, rowOf } from '../../src/trm/rows.ts';
 import { temporaryFolder } from '../data/folder.ts';
@@ -116,13 +117,6 @@ describe('rules reject', () => {
     expect(rejecting(facts, undefined, { loop_times: 30, max_over: 1 })).toBeNull();
     expect(rejecting({ score: 0, outcome: 1 }, undefined, { max_under: 0.9 })).toBe('inconsistent');
   });
-
-  it('no rule there is not, and that of rows without a score stays', () => {
-    expect(() => curationRules({ ...RULE_DEFAULTS, without: ['lops' as RuleName] })).toThrow(
-      new InputError(`--without lops: no such rule; there are ${RULE_NAMES.join(', ')}`),
-    );
-    expect(() => curationRules({ ...RULE_DEFAULTS, without: ['unscored'] })).toThrow(/is in no interval$/);
-  });
 });
 
 const settings = (over: Partial<CurationSettings>): CurationSettings => ({ ...CURATION_DEFAULTS, ...over });
@@ -130,12 +124,29 @@ const settings = (over: Partial<CurationSettings>): CurationSettings => ({ ...CU
 const someRows = (n: number) =>
   Array.from({ length: n }, (_, i) => annotatedRow(i, { score: ((i * i) % 11) / 10, outcome: 0.5 }));
 
+/** Curates the rows as one file; returns what stays. */
+async function curated(rows: readonly Row<Annotated>[], given: CurationSettings) {
+  const dir = mkdtempSync(join(folder, 'rows-'));
+  const [file, out] = ['in.jsonl', 'out.jsonl'].map((name) => join(dir, name));
+  writeFileSync(file, rows.map((row) => jsonLine(rowOf(row, file))).join(''));
+  const counts = await curate([file], out, given);
+  return { kept: (await readJsonlValues(out)) as DataRow[], counts };
+}
+type DataRow = ReturnType<typeof rowOf<Annotated>>;
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sophia-curate-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
 describe('curated rows', () => {
-  it('stay in order, as many of each interval as the quota says, and every row is accounted for', () => {
+  it('stay in order, as many of each interval as the quota says, and every row is accounted for', async () => {
     const rows = someRows(400);
-    const { kept, counts } = curateRows(rows, settings({ floor: 5, cap: 40, total: 150 }));
+    const { kept, counts } = await curated(rows, settings({ floor: 5, cap: 40, total: 150 }));
     expect(kept).toHaveLength(150);
-    expect(kept).toEqual(rows.filter((row) => kept.includes(row)));
+    const ids = kept.map(({ problem_id }) => problem_id);
+    expect(ids).toEqual(rows.map(({ record }) => record.problem_id).filter((id) => ids.includes(id)));
     expect(counts.kept).toBe(150);
     const rejected = Object.values(counts.rejected).reduce((a, b) => a + b);
     const available = counts.intervals.reduce((a, { available: n }) => a + n, 0);
@@ -143,36 +154,34 @@ describe('curated rows', () => {
     expect(counts.intervals.map((interval) => interval.kept)).toEqual(
       Array.from(
         { length: 10 },
-        (_, i) => kept.filter(({ facts }) => Math.min(9, Math.floor(10 * facts.score!)) === i).length,
+        (_, i) => kept.filter(({ score }) => Math.min(9, Math.floor(10 * score!)) === i).length,
       ),
     );
     expect(counts.below_floor).toEqual(counts.intervals.flatMap(({ available: n }, i) => (n < 5 ? [i] : [])));
     expect(counts.below_floor.length).toBeGreaterThan(0);
   });
 
-  it('a set smaller than the total stays whole under the cap', () => {
-    expect(curateRows(someRows(50), CURATION_DEFAULTS).kept).toHaveLength(50);
+  it('a set smaller than the total stays whole under the cap', async () => {
+    expect((await curated(someRows(50), CURATION_DEFAULTS)).kept).toHaveLength(50);
   });
 
-  it('are chosen by row and seed alone: the order of the rows does not matter, the seed does', () => {
+  it('are chosen by row and seed alone: the order of the rows does not matter, the seed does', async () => {
     const rows = someRows(200);
-    const chosen = (list: readonly Row<Annotated>[], seed: number) =>
-      new Set(
-        curateRows(list, settings({ floor: 0, cap: 9, total: 60, seed })).kept.map(
-          ({ record }) => record.problem_id,
-        ),
-      );
-    const first = chosen(rows, 0);
-    fc.assert(
-      fc.property(fc.shuffledSubarray(rows, { minLength: rows.length }), (shuffled) => {
-        expect(chosen(shuffled, 0)).toEqual(first);
+    const chosen = async (list: readonly Row<Annotated>[], seed: number) => {
+      const { kept } = await curated(list, settings({ floor: 0, cap: 9, total: 60, seed }));
+      return new Set(kept.map(({ problem_id }) => problem_id));
+    };
+    const first = await chosen(rows, 0);
+    await fc.assert(
+      fc.asyncProperty(fc.shuffledSubarray(rows, { minLength: rows.length }), async (shuffled) => {
+        expect(await chosen(shuffled, 0)).toEqual(first);
       }),
       { numRuns: 10 },
     );
-    expect(chosen(rows, 1)).not.toEqual(first);
+    expect(await chosen(rows, 1)).not.toEqual(first);
   });
 
-  it('of files are those of the same rows in memory, with their pictures seen from the new file', async () => {
+  it('of several files are those of one that holds the same, with their pictures seen from the new file', async () => {
     const dir = temporaryFolder();
     const rows = someRows(300).map((row, i) => ({
       ...row,
@@ -186,17 +195,39 @@ describe('curated rows', () => {
     const out = join(dir, 'below', 'out.jsonl');
     const quota = settings({ floor: 5, cap: 40, total: 150 });
     const counts = await curate(files, out, quota);
-    const inMemory = curateRows(rows, quota);
-    expect(counts).toEqual(inMemory.counts);
-    const written = await readJsonlValues(out);
-    expect(written).toEqual(inMemory.kept.map((row) => rowOf(row, out)));
+    const ofOne = await curated(rows, quota);
+    expect(counts).toEqual(ofOne.counts);
+    const written = (await readJsonlValues(out)) as DataRow[];
+    expect(written.map(({ problem_id }) => problem_id)).toEqual(ofOne.kept.map((row) => row.problem_id));
     expect(written[0]).toMatchObject({ path: expect.stringMatching(/^\.\.\/images\/\d+\.png$/) });
   });
+});
 
-  it('settings that contradict each other are refused', () => {
-    expect(() => curateRows([], settings({ floor: 9, cap: 8 }))).toThrow(/^--floor 9: is above --cap 8$/);
-    expect(() => curateRows([], settings({ floor: 9, total: 80 }))).toThrow(
-      /more than --total 80; lower it to 8$/,
+describe('settings are refused, under the names they were given by,', () => {
+  const refused = (over: Partial<CurationSettings>, named = (key: string) => `--${key}`) => {
+    try {
+      checkCuration(settings(over), named);
+    } catch (error) {
+      if (error instanceof InputError) return error.message;
+      throw error;
+    }
+    return null;
+  };
+
+  it('where they contradict each other', () => {
+    expect(refused({})).toBeNull();
+    expect(refused({ floor: 9, cap: 8 })).toBe('--floor 9: is above --cap 8');
+    expect(refused({ floor: 9, cap: 8 }, (key) => `trm.curate.${key}`)).toBe(
+      'trm.curate.floor 9: is above trm.curate.cap 8',
     );
+    expect(refused({ floor: 9, total: 80 })).toMatch(/more than --total 80; lower it to 8$/);
+  });
+
+  it('where there is no such rule, or none that can be switched off', () => {
+    expect(refused({ without: ['loops'] })).toBeNull();
+    expect(refused({ without: ['lops' as RuleName] })).toBe(
+      `--without lops: no such rule; there are ${RULE_NAMES.join(', ')}`,
+    );
+    expect(refused({ without: ['unscored'] })).toMatch(/is in no interval$/);
   });
 });

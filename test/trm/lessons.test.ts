@@ -14,7 +14,6 @@ import {
   scoreLogprobs,
   scoreTokens,
 } from '../../src/trm/checkpoint-judge.ts';
-import type { ScoredResponse } from '../../src/trm/collect.ts';
 import { judgeConfigOf } from '../../src/trm/judge-config.ts';
 import { lessonRows, trmLessons } from '../../src/trm/lessons.ts';
 import {
@@ -24,6 +23,7 @@ import {
   SCORES,
   WORLD_JUDGE_TEMPLATE,
 } from '../../src/trm/prompt.ts';
+import type { ScoredResponse } from '../../src/trm/rows.ts';
 import { qwen } from '../data/folder.ts';
 import { openModel, textRecord, untrained } from '../train/small-policy.ts';
 

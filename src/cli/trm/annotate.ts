@@ -1,10 +1,17 @@
 /** `sophia trm annotate`: a judge scores collected responses, or every step of them gets its own label. */
 import type { Command } from 'commander';
+import { withoutSecrets } from '../../data/server-name.ts';
 import { InputError } from '../../errors.ts';
-import { type JudgeFlags, judgeOfFlags, refuseJudgeFlags, withOptionalJudgeFlags } from '../judge-flags.ts';
+import {
+  type JudgeFlags,
+  judgeOfFlags,
+  judgeTemplate,
+  refuseJudgeFlags,
+  withOptionalJudgeFlags,
+} from '../judge-flags.ts';
 import {
   type ByStepFlags,
-  type OpenAnnotator,
+  type ChosenAnnotator,
   openByStep,
   refuseCompletionFlags,
   withByStepFlags,
@@ -36,7 +43,7 @@ async function annotate(flags: Flags): Promise<void> {
   const keepScored = flags.retryFailed ?? false;
   const input = inputFile(flags.in, '--in');
   const { annotateFile } = await import('../../trm/annotate-file.ts');
-  const { annotator, dispose, settings: how } = await openAnnotator(flags);
+  const { annotator, settings: how } = await chosen(flags);
   const settings = { stage: 'annotate', in: input, keepScored, ...how };
   try {
     await runStage(
@@ -50,15 +57,17 @@ async function annotate(flags: Flags): Promise<void> {
         `${scored} of ${read} responses scored${scored < read ? `; without a score: ${listed(failed)}` : ''}`,
     );
   } finally {
-    await dispose();
+    await annotator.dispose();
   }
 }
 
 /** Throws InputError where nobody, or more than one, is to score. */
-async function openAnnotator({ judge: name, ...flags }: Flags): Promise<OpenAnnotator> {
+async function chosen({ judge: name, ...flags }: Flags): Promise<ChosenAnnotator> {
   if (flags.byStep !== undefined) {
     if (name !== undefined)
-      throw new InputError(`--judge ${name}: --by-step ${flags.byStep} needs no judge; give one of the two`);
+      throw new InputError(
+        `--judge ${withoutSecrets(name)}: --by-step ${flags.byStep} needs no judge; give one of the two`,
+      );
     refuseJudgeFlags(flags);
     return openByStep(flags);
   }
@@ -67,22 +76,25 @@ async function openAnnotator({ judge: name, ...flags }: Flags): Promise<OpenAnno
   const named = { ...flags, judge: name };
   const judge = await judgeOfFlags(named);
   const annotator = {
-    name: [name, flags.judgeModel].filter((part) => part !== undefined).join(' '),
+    name: [withoutSecrets(name), flags.judgeModel].filter((part) => part !== undefined).join(' '),
     takes: judge.takes,
     score: judge.score,
+    dispose: judge.dispose,
   };
-  return { annotator, settings: howJudged(named), dispose: () => judge.dispose() };
+  return { annotator, settings: await howJudged(named) };
 }
 
 /** What scores depend on: all that is said of the judge but how fast it is asked. */
-function howJudged(flags: JudgeFlags): Record<string, unknown> {
-  const { judge, judgeModel, judgeTemplate, judgeThinks, judgeReads, judgeTemperature, judgeMaxTokens } =
-    flags;
+async function howJudged(flags: JudgeFlags): Promise<Record<string, unknown>> {
+  const { digest } = await import('../../trm/question.ts');
+  const { judge, judgeModel, judgeThinks, judgeReads, judgeTemperature, judgeMaxTokens } = flags;
   const { steps, aggregate } = flags;
+  const template = judgeTemplate(flags);
   return {
-    judge,
+    judge: withoutSecrets(judge),
     judgeModel,
-    judgeTemplate,
+    // by what it says: the file may be edited before the stage goes on
+    judgeTemplate: template === undefined ? undefined : digest(template),
     judgeThinks,
     judgeReads,
     judgeTemperature,

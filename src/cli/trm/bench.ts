@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { basename, extname, join, relative } from 'node:path';
 import type { Command } from 'commander';
+import { withoutSecrets } from '../../data/server-name.ts';
 import { InputError } from '../../errors.ts';
 import { wholeNumber } from '../flags.ts';
 import { type JudgeFlags, judgeOfFlags, withJudgeFlags } from '../judge-flags.ts';
@@ -59,7 +60,7 @@ async function run(flags: Flags): Promise<void> {
     const result = await bench(judge, rows, {
       seed,
       probes,
-      names: { judge: flags.judge, file: flags.in, run: flags.run ?? null },
+      names: { judge: withoutSecrets(flags.judge), file: flags.in, run: flags.run ?? null },
       run: ofRun,
       progress(done, total) {
         if (!started) progress.start('judge', total);

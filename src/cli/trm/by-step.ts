@@ -1,9 +1,10 @@
 /** The flags of `sophia trm annotate --by-step`: labels of single steps, by a world's oracle or by a policy's completions. */
 import { type Command, Option } from 'commander';
 import { InputError } from '../../errors.ts';
-import type { Annotator } from '../../trm/annotate.ts';
+import type { OpenAnnotator } from '../../trm/annotate.ts';
 import type { Steps } from '../../trm/settings.ts';
-import { ADAPTER, modelFolder, notNegative, threadsOf, wholeNumber } from '../flags.ts';
+import { ADAPTER, notNegative, wholeNumber } from '../flags.ts';
+import { openPolicyFolder } from './policy-folder.ts';
 
 export interface ByStepFlags {
   byStep?: 'oracle' | 'monte-carlo';
@@ -37,11 +38,10 @@ export function withByStepFlags(command: Command): Command {
     .option('--seed <n>', 'monte-carlo: of the draws; 0 by default');
 }
 
-/** An annotator, what its labels depend on, and its end. */
-export interface OpenAnnotator {
-  annotator: Annotator;
+/** An annotator, and what its scores depend on. */
+export interface ChosenAnnotator {
+  annotator: OpenAnnotator;
   settings: Record<string, unknown>;
-  dispose(): Promise<void>;
 }
 
 const OF_COMPLETIONS: readonly [keyof ByStepFlags, string][] = [
@@ -61,28 +61,22 @@ export function refuseCompletionFlags(flags: ByStepFlags): void {
 }
 
 /** The annotator that `--by-step` names. Throws InputError naming the flag. */
-export async function openByStep(flags: ByStepFlags): Promise<OpenAnnotator> {
+export async function openByStep(flags: ByStepFlags): Promise<ChosenAnnotator> {
   const { Steps: schema } = await import('../../trm/settings.ts');
   const { oracleSteps } = await import('../../trm/steps/annotators.ts');
   const steps = schema.parse({ split: flags.steps, aggregate: flags.aggregate });
   if (flags.byStep === 'monte-carlo') return openCompletions(flags, steps);
   refuseCompletionFlags(flags);
   return {
-    annotator: oracleSteps(steps),
+    annotator: { ...oracleSteps(steps), dispose: async () => {} },
     settings: { byStep: 'oracle', steps },
-    dispose: async () => {},
   };
 }
 
-/** Tokens computed at once. */
-const TOKEN_BUDGET = 8192;
-
-async function openCompletions(flags: ByStepFlags, steps: Steps): Promise<OpenAnnotator> {
-  if (flags.policy === undefined)
+async function openCompletions(flags: ByStepFlags, steps: Steps): Promise<ChosenAnnotator> {
+  const { policy, adapter, threads, template = '{problem}' } = flags;
+  if (policy === undefined)
     throw new InputError('--policy: missing; name the model that goes on from every step');
-  const policy = modelFolder(flags.policy, '--policy');
-  const { adapter = null, template = '{problem}' } = flags;
-  const threads = threadsOf(flags.threads);
   const sampling = {
     template,
     completions: wholeNumber('--completions', flags.completions ?? '16', 1),
@@ -90,24 +84,13 @@ async function openCompletions(flags: ByStepFlags, steps: Steps): Promise<OpenAn
     temperature: notNegative('--temperature', flags.temperature ?? '1'),
     seed: wholeNumber('--seed', flags.seed ?? '0', 0),
   };
-  const { loadChat } = await import('../../data/chat.ts');
   const { checkTemplate } = await import('../../data/prompting.ts');
-  const { createLocalEngine } = await import('../../engine/local/index.ts');
   const { completionSteps } = await import('../../trm/steps/annotators.ts');
   checkTemplate(template, '--template');
-  const chat = await loadChat(policy);
-  const engine = await createLocalEngine({
-    source: { dir: policy },
-    adapter: adapter === null ? null : { dir: adapter },
-    trainable: false,
-    provider: 'cpu',
-    threads,
-    tokenBudget: TOKEN_BUDGET,
-  });
-  const named = adapter === null ? policy : `${policy} + ${adapter}`;
+  const { name, chat, engine } = await openPolicyFolder({ policy, adapter, threads });
+  const annotator = completionSteps(name, steps, { policy: engine, chat, ...sampling });
   return {
-    annotator: completionSteps(named, steps, { policy: engine, chat, ...sampling }),
-    settings: { byStep: 'monte-carlo', policy, adapter, ...sampling, steps },
-    dispose: () => engine.dispose(),
+    annotator: { ...annotator, dispose: () => engine.dispose() },
+    settings: { byStep: 'monte-carlo', policy, adapter: adapter ?? null, ...sampling, steps },
   };
 }

@@ -1,8 +1,10 @@
 /** `sophia trm collect`: a run's rollouts, or a policy's responses to records, as rows for a judge to score. */
 import type { Command } from 'commander';
+import { isAddress, withoutSecrets } from '../../data/server-name.ts';
 import { InputError } from '../../errors.ts';
 import type { Policy, SamplingOptions } from '../../trm/policy.ts';
-import { ADAPTER, isAddress, modelFolder, notNegative, threadsOf, wholeNumber } from '../flags.ts';
+import { ADAPTER, notNegative, wholeNumber } from '../flags.ts';
+import { openPolicyFolder } from './policy-folder.ts';
 import { FORCE, inputFile, JSON_COUNTS, listed, type OutputFlags, runStage } from './stage.ts';
 
 interface Flags extends OutputFlags {
@@ -87,7 +89,14 @@ async function fromPolicy(flags: Flags, model: string): Promise<void> {
   const limit = flags.limit === undefined ? undefined : wholeNumber('--limit', flags.limit, 1);
   const { adapter = null, policyModel = null } = flags;
   const data = inputFile(flags.data, '--data');
-  const settings = { policy: model, adapter, model: policyModel, data, ...sampling, limit: limit ?? null };
+  const settings = {
+    policy: withoutSecrets(model),
+    adapter,
+    model: policyModel,
+    data,
+    ...sampling,
+    limit: limit ?? null,
+  };
   const open = isAddress(model) ? policyAtServer : policyInFolder;
   const records = await openRecords(flags.data);
   const policy = await open(flags, model, sampling);
@@ -98,35 +107,21 @@ async function fromPolicy(flags: Flags, model: string): Promise<void> {
   }
 }
 
-/** Tokens computed at once. */
-const TOKEN_BUDGET = 8192;
-
 async function policyInFolder(flags: Flags, model: string, sampling: SamplingOptions): Promise<Policy> {
   const [stray] = Object.keys(OF_SERVERS).filter((key) => flags[key as keyof Flags] !== undefined);
   if (stray !== undefined)
     throw new InputError(`--policy ${model}: is no server's address, and ${OF_SERVERS[stray]} is about one`);
-  const dir = modelFolder(model, '--policy');
-  const threads = threadsOf(flags.threads);
-  const { adapter = null } = flags;
-  const { loadChat } = await import('../../data/chat.ts');
-  const { createLocalEngine } = await import('../../engine/local/index.ts');
   const { enginePolicy } = await import('../../trm/policy.ts');
-  const chat = await loadChat(dir);
-  const engine = await createLocalEngine({
-    source: { dir },
-    adapter: adapter === null ? null : { dir: adapter },
-    trainable: false,
-    provider: 'cpu',
-    threads,
-    tokenBudget: TOKEN_BUDGET,
-  });
-  return enginePolicy(adapter === null ? model : `${model} + ${adapter}`, { engine, chat }, sampling);
+  const { name, ...opened } = await openPolicyFolder({ ...flags, policy: model });
+  return enginePolicy(name, opened, sampling);
 }
 
 async function policyAtServer(flags: Flags, url: string, sampling: SamplingOptions): Promise<Policy> {
   const [stray] = (['adapter', 'threads'] as const).filter((key) => flags[key] !== undefined);
   if (stray !== undefined)
-    throw new InputError(`--${stray}: is of a folder's model, and --policy ${url} is a server`);
+    throw new InputError(
+      `--${stray}: is of a folder's model, and --policy ${withoutSecrets(url)} is a server`,
+    );
   const { parseWith } = await import('../../data/validate.ts');
   const { EndpointSettings } = await import('../../trm/settings.ts');
   const { endpointPolicy } = await import('../../trm/endpoint-policy.ts');

@@ -63,7 +63,7 @@ async function curateFiles(flags: Flags): Promise<void> {
     max_under: part('--max-under', flags.maxUnder, usual.max_under),
     without: flags.without as CurationSettings['without'],
   };
-  checkCuration(settings);
+  checkCuration(settings, (key) => `--${key}`);
   for (const file of flags.in) inputFile(file, '--in');
   if (existsSync(flags.out) && !flags.force)
     throw new InputError(`${flags.out}: exists already; name another file, or replace it with --force`);

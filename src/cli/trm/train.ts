@@ -1,11 +1,12 @@
 /** `sophia trm train`: a TRM, or a step model, from scored responses. */
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { InputError } from '../../errors.ts';
 import type { TrmFileSettings } from '../../train/trm-file.ts';
 import { modelFolder, notNegative, threadsOf, wholeNumber } from '../flags.ts';
-import { onInterrupt, quoted } from '../interrupt.ts';
+import { onInterrupt } from '../interrupt.ts';
 import { createProgress } from '../progress.ts';
+import { shellQuoted } from '../shell.ts';
+import { templateFile } from '../template-file.ts';
 
 interface Flags {
   in: string;
@@ -85,7 +86,7 @@ async function train(flags: Flags): Promise<void> {
       saveEvery: flags.saveEvery === undefined ? null : wholeNumber('--save-every', flags.saveEvery, 1),
       threads: threadsOf(flags.threads),
       tokenBudget: TOKEN_BUDGET,
-      howToResume: `the same command with --resume (--out ${quoted(flags.out)})`,
+      howToResume: `the same command with --resume (--out ${shellQuoted(flags.out)})`,
       signal: interrupt.signal,
       start: (steps, { learnt, held_out, left }) => {
         process.stderr.write(
@@ -109,7 +110,7 @@ async function train(flags: Flags): Promise<void> {
 async function settingsOf(flags: Flags): Promise<TrmFileSettings> {
   const { checkJudgeTemplate } = await import('../../trm/prompt.ts');
   const { checkTemplate } = await import('../../data/prompting.ts');
-  const template = flags.template === undefined ? null : templateFile(flags.template);
+  const template = flags.template === undefined ? null : templateFile('--template', flags.template);
   if (template !== null) checkJudgeTemplate(template, `--template ${flags.template}`);
   if (flags.questionTemplate !== undefined) checkTemplate(flags.questionTemplate, '--question-template');
   const heldOut = notNegative('--held-out', flags.heldOut);
@@ -139,12 +140,4 @@ async function settingsOf(flags: Flags): Promise<TrmFileSettings> {
     questionTemplate: flags.questionTemplate ?? null,
     steps: flags.steps === undefined ? null : { split: flags.steps, aggregate: flags.aggregate },
   };
-}
-
-function templateFile(file: string): string {
-  try {
-    return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
-  } catch (error) {
-    throw new InputError(`--template ${file}: cannot be read: ${(error as Error).message}`);
-  }
 }

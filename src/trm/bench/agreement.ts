@@ -1,5 +1,6 @@
 /** Agreement of a judge's scores with the known quality of the same responses. */
 import { mean } from '../../data/shares.ts';
+import { INTERVALS, intervalOf } from '../intervals.ts';
 import { kendall, pearson, spearman } from '../rank-statistics.ts';
 import { type Estimate, estimates, type Resampling } from './estimate.ts';
 import type { BenchRow, Questions } from './rows.ts';
@@ -68,17 +69,16 @@ export function agreement(questions: Questions<Scored>, resampling: Resampling):
 
 /** Ten bins of the judged score. */
 export function calibration(rows: readonly Pick<Scored, 'judged' | 'known'>[]): CalibrationBin[] {
-  const bins = Array.from({ length: 10 }, () => ({ n: 0, judged: 0, known: 0 }));
+  const bins = Array.from({ length: INTERVALS }, () => ({ n: 0, judged: 0, known: 0 }));
   for (const { judged, known } of rows) {
-    // + 1e-9: 0.3 and 0.7 times ten fall short of 3 and 7
-    const bin = bins[Math.min(9, Math.floor(judged * 10 + 1e-9))];
+    const bin = bins[intervalOf(judged)];
     bin.n += 1;
     bin.judged += judged;
     bin.known += known;
   }
   return bins.map(({ n, judged, known }, i) => ({
-    from: i / 10,
-    to: (i + 1) / 10,
+    from: i / INTERVALS,
+    to: (i + 1) / INTERVALS,
     n,
     judged: n > 0 ? judged / n : null,
     known: n > 0 ? known / n : null,

@@ -13,10 +13,12 @@ import { parseWith } from '../../data/validate.ts';
 import { InputError } from '../../errors.ts';
 import { auc, spearman } from '../rank-statistics.ts';
 import { type Estimate, estimate, type Resampling } from './estimate.ts';
-import { SOUND } from './rows.ts';
+import { type Questions, SOUND } from './rows.ts';
 
 /** What is read of a line of rollouts/NNNNNN.jsonl; runs of older versions lack some of the rest. */
 const Group = z.object({
+  problem_id: z.union([z.string(), z.number()]).nullish(),
+  problem: z.string().nullish(),
   gamma: z.number().nullish(),
   responses: z.array(
     z.object({
@@ -42,6 +44,8 @@ type Agreeing = z.infer<typeof Agreeing>;
 /** A group of responses to one question, those that were put before the judge. */
 export interface RunGroup {
   step: number;
+  /** Tells questions apart: a run comes back to them. */
+  question: string;
   /** Null where the answers were all right or all wrong: γ is 1 there by rule. */
   gamma: number | null;
   /** Responses put before the judge, and those that it scored. */
@@ -105,7 +109,7 @@ export async function readRun(
   const groups: RunGroup[] = [];
   for (const step of steps)
     for await (const { value, source } of readJsonl(rolloutsFile(run, step)))
-      groups.push(groupOf(step, parseWith(Group, value, source)));
+      groups.push(groupOf(step, parseWith(Group, value, source), source));
   if (!groups.some(({ judged }) => judged.length > 0))
     throw new InputError(
       `--run ${run}: its rollouts hold no thinking reward beside an oracle's score; the bench needs a run on a world, of a variant with a judge`,
@@ -113,12 +117,14 @@ export async function readRun(
   return { groups, reliability: await readReliability(run) };
 }
 
-function groupOf(step: number, { gamma, responses }: z.infer<typeof Group>): RunGroup {
+function groupOf(step: number, group: z.infer<typeof Group>, source: string): RunGroup {
+  const { problem_id, problem, gamma, responses } = group;
   const right = responses.filter(({ outcome }) => outcome >= 0.5).length;
   // a broken format is scored 0 by rule
   const shown = responses.filter(({ format_ok, oracle }) => format_ok !== false && oracle != null);
   return {
     step,
+    question: problem == null ? source : JSON.stringify([problem_id, problem]),
     gamma: right === 0 || right === responses.length ? null : (gamma ?? null),
     asked: shown.length,
     judged: shown.flatMap(({ thinking, oracle }) =>
@@ -199,16 +205,15 @@ function orderOf(judged: RunGroup['judged']): number | null {
 }
 
 function gammaTruth(groups: readonly RunGroup[], resampling: Resampling): GammaTruth {
-  const mixed = groups.flatMap(({ gamma, judged }) => {
+  const mixed = groups.flatMap(({ question, gamma, judged }) => {
     const error = errorOf(judged);
-    return gamma === null || error === null ? [] : [{ gamma, error, order: orderOf(judged) }];
+    return gamma === null || error === null ? [] : [{ question, gamma, error, order: orderOf(judged) }];
   });
-  const ordered = mixed.flatMap(({ gamma, order }) => (order === null ? [] : [{ gamma, order }]));
+  const ordered = mixed.flatMap(({ order, ...rest }) => (order === null ? [] : [{ ...rest, order }]));
   const right = ordered.filter(({ order }) => order > 0.5);
   const wrong = ordered.filter(({ order }) => order <= 0.5);
   const doubted = right.filter(({ gamma }) => gamma < 1).length;
   const trusted = wrong.filter(({ gamma }) => gamma === 1).length;
-  const alone = <T>(items: readonly T[]) => items.map((item) => [item]);
   const correlation =
     <T extends { gamma: number }>(of: (item: T) => number) =>
     (sample: T[][]) =>
@@ -219,12 +224,12 @@ function gammaTruth(groups: readonly RunGroup[], resampling: Resampling): GammaT
   return {
     groups: mixed.length,
     with_error: estimate(
-      alone(mixed),
+      byQuestion(mixed),
       correlation(({ error }) => error),
       resampling,
     ),
     with_order: estimate(
-      alone(ordered),
+      byQuestion(ordered),
       correlation(({ order }) => order),
       resampling,
     ),
@@ -233,4 +238,10 @@ function gammaTruth(groups: readonly RunGroup[], resampling: Resampling): GammaT
     doubted_although_right: right.length > 0 ? doubted / right.length : null,
     trusted_although_wrong: wrong.length > 0 ? trusted / wrong.length : null,
   };
+}
+
+function byQuestion<T extends { question: string }>(items: readonly T[]): Questions<T> {
+  const together = new Map<string, T[]>();
+  for (const item of items) together.set(item.question, [...(together.get(item.question) ?? []), item]);
+  return [...together.values()];
 }

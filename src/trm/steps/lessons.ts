@@ -1,7 +1,6 @@
 /** Annotated steps as what a step model learns: each prefix of a response is a response, scored as its last step is. */
 import { InputError } from '../../errors.ts';
-import type { ScoredResponse } from '../collect.ts';
-import type { ScoredStep } from '../rows.ts';
+import type { ScoredResponse, ScoredStep } from '../rows.ts';
 import { prefixes } from './step-judge.ts';
 
 /** One row a step, in order. Throws InputError where the steps do not make the response up. */

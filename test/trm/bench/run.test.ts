@@ -94,6 +94,30 @@ describe('from a run', () => {
     expect(gamma).toMatchObject({ doubted_although_right: null, trusted_although_wrong: null });
   });
 
+  it('the intervals of γ are over questions: groups of one question count together, however often it comes', async () => {
+    const kinds = [0.1, 0.2, 0.3, 0.4].map((error, i) =>
+      group(i % 2 === 0 ? Math.exp(-error) : 1, [
+        [0.5 + error, 0.5, true],
+        [0.5 - error, 0.5, false],
+      ]),
+    );
+    const asked = (times: number) =>
+      Array.from({ length: times }, () =>
+        kinds.map((kind, i) => ({ ...kind, problem_id: i % 2, problem: `question ${i >> 1}` })),
+      );
+    const [once, often] = [await measured('once', asked(1)), await measured('often', asked(20))];
+    expect(often.gamma).toMatchObject({ groups: 80, with_error: { value: once.gamma.with_error.value } });
+    expect(often.gamma.with_error).toEqual(once.gamma.with_error);
+    const low = once.gamma.with_error.low!;
+    expect(low).toBeLessThan(once.gamma.with_error.value!);
+    // as if each group were a question of its own
+    const apart = await measured(
+      'apart',
+      Array.from({ length: 20 }, () => kinds),
+    );
+    expect(apart.gamma.with_error.low!).toBeGreaterThan(low);
+  });
+
   it('puts steps together until there are enough responses to measure on, and gives each pool its figures', async () => {
     const { points, pool, steps } = await measured(
       'pools',
