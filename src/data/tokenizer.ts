@@ -3,6 +3,7 @@
  * agrees with the original on byte-level BPE. That library has no word-level model; a word-level tokenizer is given to
  * it as WordPiece without continuation pieces, which is the same thing.
  */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Tokenizer as HubTokenizer } from '@huggingface/tokenizers';
@@ -42,7 +43,11 @@ export async function loadTokenizer(dir: string): Promise<Tokenizer> {
     readJsonObject(join(dir, 'generation_config.json')),
   ]);
   if (tokenizerJson === null)
-    throw new InputError(`${dir}: no tokenizer.json; save the tokenizer of this model beside its weights`);
+    throw new InputError(
+      existsSync(dir)
+        ? `${dir}: no tokenizer.json; save the tokenizer of this model beside its weights`
+        : `${dir}: no such folder; give a Hugging Face model folder (config.json, *.safetensors, tokenizer.json)`,
+    );
   const tokenizer = makeTokenizer(tokenizerJson, config ?? {}, dir);
   const extra = generation?.eos_token_id;
   const ids = (Array.isArray(extra) ? extra : [extra]).filter((id): id is number => Number.isInteger(id));

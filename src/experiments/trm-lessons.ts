@@ -11,7 +11,7 @@ import { jsonLine, readJsonl } from '../data/jsonl.ts';
 import { openRecords, type Records } from '../data/reader.ts';
 import { RunError } from '../errors.ts';
 import { NOT_SHOWN } from '../trm/annotate.ts';
-import { annotateFile } from '../trm/annotate-file.ts';
+import { annotateFile, requireScores } from '../trm/annotate-file.ts';
 import { collectFile, policyResponses } from '../trm/collect-file.ts';
 import { curate } from '../trm/curate.ts';
 import { enginePolicy, type SamplingOptions } from '../trm/policy.ts';
@@ -91,6 +91,8 @@ async function annotateResponses(
   try {
     const { counts } = await annotateFile(again ? unfinished : collected, annotated, annotator, options);
     const shown = counts.read - NOT_SHOWN.reduce((sum, reason) => sum + (counts.failed[reason] ?? 0), 0);
+    // a policy without one well-formed response is not the annotator's fault
+    if (shown > 0) requireScores(annotated, counts);
     const { warn_coverage, min_coverage } = recipe.rl;
     const said = `only ${counts.scored} of ${shown} responses were annotated (${listFailures(counts.failed)})`;
     if (counts.scored < min_coverage * shown) throw new RunError(`trm: ${said}`);

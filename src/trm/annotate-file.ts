@@ -26,8 +26,8 @@ export interface AnnotateCounts {
 const MS = 5000;
 
 /**
- * Writes `out`. Throws InputError as writeResumable does and where the judge refuses all it is first asked; RunError
- * where nothing could be scored: `out` then says why of each row.
+ * Writes `out`; where nothing could be scored, it says why of each row. Throws InputError as writeResumable does and
+ * where the judge refuses all it is first asked.
  */
 export async function annotateFile(
   file: string,
@@ -37,7 +37,7 @@ export async function annotateFile(
 ): Promise<Done<AnnotateCounts>> {
   const total = await countRows(file);
   const counts: AnnotateCounts = { read: 0, scored: 0, failed: {} };
-  const done = await writeResumable(out, { settings, counts, force }, async (part) => {
+  return writeResumable(out, { settings, counts, force }, async (part) => {
     progress?.(part.inputs, total);
     const now = structuredClone(part.counts);
     let chunk: Row<Annotated>[] = [];
@@ -71,11 +71,14 @@ export async function annotateFile(
     }
     await flush();
   });
-  const { read, scored, failed } = done.counts;
-  if (scored > 0) return done;
-  throw new RunError(
-    `${out}: not one of ${read} responses was scored (${mostFrequent(failed)}); its rows say why`,
-  );
+}
+
+/** Throws RunError where nothing could be scored. */
+export function requireScores(out: string, { read, scored, failed }: AnnotateCounts): void {
+  if (scored === 0)
+    throw new RunError(
+      `${out}: not one of ${read} responses was scored (${mostFrequent(failed)}); its rows say why`,
+    );
 }
 
 async function* rowsOf(

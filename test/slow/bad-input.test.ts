@@ -174,12 +174,12 @@ const inputs: Case[] = [
   [
     'a model folder that does not exist',
     () => set({ ...short, model: file('nowhere') }),
-    /nowhere\/config\.json: not found; give a Hugging Face model folder/,
+    /nowhere(: no such folder|\/config\.json: not found); give a Hugging Face model folder/,
   ],
   [
     'a judge folder that does not exist',
     () => set({ 'judge.model': file('nowhere') }),
-    /nowhere\/config\.json: not found; give a Hugging Face model folder/,
+    /nowhere(: no such folder|\/config\.json: not found); give a Hugging Face model folder/,
   ],
   [
     'a judge that cannot tell scores apart',

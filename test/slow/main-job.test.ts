@@ -36,7 +36,7 @@ describe('the shortened main job', () => {
   it('ends well', () => expect(job.code, job.stderr).toBe(0));
 
   it('tells how far it is on stderr, stage by stage, and nothing of that on stdout', () => {
-    for (const stage of ['world', 'cold-start', 'trm: collect responses', 'trm', 'grpo', 'trust-grpo'])
+    for (const stage of ['world', 'cold-start', 'trm: responses', 'trm', 'grpo', 'trust-grpo'])
       expect(job.stderr).toMatch(new RegExp(`^${stage}: \\d+ to do$`, 'm'));
     for (const [, name] of evaluated)
       expect(job.stderr).toMatch(
@@ -132,6 +132,8 @@ describe('checkpoints', () => {
       'chat_template.jinja',
       'config.json',
       'generation_config.json',
+      // how a TRM is asked
+      ...(stage === 'trm' ? ['judge.json'] : []),
       'model.safetensors',
       'preprocessor_config.json',
       'special_tokens_map.json',

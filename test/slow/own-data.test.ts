@@ -123,11 +123,17 @@ describe.concurrent('records that `sophia world` wrote, and a checkpoint', () =>
   it('a model that was not taught to judge stops the run: its numbers would mean nothing', async ({
     expect,
   }) => {
-    for (const judge of [lastCheckpoint('cold-start'), join(fixture, 'model')]) {
+    const judges = [
+      // knows the world's words for scores, and gives them no probability
+      [lastCheckpoint('cold-start'), 'the model gave only .* was not taught to judge'],
+      // a model of a hub writes its score
+      [join(fixture, 'model'), 'the judge did not end within 16 tokens'],
+    ];
+    for (const [judge, why] of judges) {
       const given = { ...world, 'judge.model': judge };
       const ended = await sophia(['train', ...settings(given), '--run', file(`by-${basename(judge)}`)]);
       expect(ended.stderr.trimEnd().split('\n').at(-1)).toMatch(
-        /^judge: only 0 of \d+ responses were scored \(the model gave only .* was not taught to judge\); mend the judge/,
+        new RegExp(`^judge: only 0 of \\d+ responses were scored \\(${why}\\); mend the judge`),
       );
       expect(ended.code).toBe(1);
     }

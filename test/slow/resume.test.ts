@@ -59,10 +59,7 @@ const kills: [moment: string, when: (dir: string, running: Running) => boolean][
   ],
   ['in the cold start, past a checkpoint', (at) => lines(join(at, 'cold-start/metrics.jsonl')) > 70],
   ['while a checkpoint is saved', (at) => stages.some((stage) => saving(join(at, stage, 'checkpoints')))],
-  [
-    'while responses for the TRM are collected',
-    (_, { stderr }) => stderr().includes('trm: collect responses: '),
-  ],
+  ['while responses for the TRM are collected', (_, { stderr }) => stderr().includes('trm: responses: ')],
   ['in the TRM’s training', (at) => lines(join(at, 'trm/metrics.jsonl')) > 6],
   ['in the main variant’s reinforcement', (at) => lines(join(at, 'metrics.jsonl')) > 2],
   ['in a baseline’s reinforcement', (at) => lines(join(at, 'grpo/metrics.jsonl')) > 4],

@@ -42,7 +42,7 @@ export function register(trm: Command): void {
 async function annotate(flags: Flags): Promise<void> {
   const keepScored = flags.retryFailed ?? false;
   const input = inputFile(flags.in, '--in');
-  const { annotateFile } = await import('../../trm/annotate-file.ts');
+  const { annotateFile, requireScores } = await import('../../trm/annotate-file.ts');
   const { annotator, settings: how } = await chosen(flags);
   const settings = { stage: 'annotate', in: input, keepScored, ...how };
   try {
@@ -51,7 +51,9 @@ async function annotate(flags: Flags): Promise<void> {
       flags,
       async (progress) => {
         const options = { settings, force: flags.force ?? false, progress, keepScored };
-        return (await annotateFile(flags.in, flags.out, annotator, options)).counts;
+        const { counts } = await annotateFile(flags.in, flags.out, annotator, options);
+        requireScores(flags.out, counts);
+        return counts;
       },
       ({ read, scored, failed }) =>
         `${scored} of ${read} responses scored${scored < read ? `; without a score: ${listed(failed)}` : ''}`,
