@@ -99,7 +99,7 @@ const recipes: Case[] = [
   [
     'a judge that is none',
     () => ['--set', 'judge=me'],
-    /judge: must be trm, oracle, none, or \{model: DIR\}$/,
+    /judge: must be trm, oracle, none, \{model: DIR\}, or \{url: ADDRESS, model: NAME\}$/,
   ],
   ['YAML that does not parse', () => [file('broken.yaml')], /broken\.yaml: not valid YAML: /],
   [
