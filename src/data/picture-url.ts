@@ -12,19 +12,24 @@ const COMMON: Partial<Record<PictureFormat, string>> = {
   gif: 'image/gif',
 };
 
-/**
- * The picture's own bytes where its content is of a common format; else a PNG of what `readPicture` makes of it, also where
- * EXIF says to turn it, which many servers do not, and for animations, of which some show another frame or all. `roots`:
- * as pictureBytes takes them. Throws InputError naming the picture: not there, or not to be decoded.
- */
+/** `roots`: as pictureBytes takes them. Throws InputError naming the picture: not there, or not to be decoded. */
 export async function pictureUrl(address: string, roots?: readonly string[]): Promise<string> {
-  const bytes = await pictureBytes(address, roots);
-  const { picture, format, orientation, frames } = await decodeWhole(bytes, shownAddress(address));
+  return pictureDataUrl(await pictureBytes(address, roots), shownAddress(address));
+}
+
+/**
+ * The picture's own bytes where its content is of a common format; else a PNG of what `decodePicture` makes of it, also
+ * where EXIF says to turn it, which many servers do not, and for animations, of which some show another frame or all.
+ * Throws InputError `SOURCE: …` for what is not to be decoded.
+ */
+export async function pictureDataUrl(bytes: Uint8Array, source: string): Promise<string> {
+  const { picture, format, orientation, frames } = await decodeWhole(bytes, source);
   const type = orientation === 1 && frames === 1 ? COMMON[format] : undefined;
   if (type !== undefined) return dataUrl(type, bytes);
   return dataUrl('image/png', await encodePng(picture.rgb, picture.width, picture.height));
 }
 
-function dataUrl(type: string, bytes: Buffer): string {
-  return `data:${type};base64,${bytes.toString('base64')}`;
+function dataUrl(type: string, bytes: Uint8Array): string {
+  const { buffer, byteOffset, byteLength } = bytes;
+  return `data:${type};base64,${Buffer.from(buffer, byteOffset, byteLength).toString('base64')}`;
 }
