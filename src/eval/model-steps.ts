@@ -52,7 +52,14 @@ export async function extracted(
   const { maxTokens } = extractor;
   const ask = async (text: string): Promise<{ reply: ChatReply } | { failure: string }> => {
     const sampling = { temperature: 0, max_tokens: maxTokens };
-    const asked: Asked = { url: endpoint.url, model: extractor.model, sampling, text, picture: null, response: '' };
+    const asked: Asked = {
+      url: endpoint.url,
+      model: extractor.model,
+      sampling,
+      text,
+      picture: null,
+      response: '',
+    };
     const known = await kept.get(asked);
     if (known !== null) return { reply: known };
     const messages = [{ role: 'user', content: text }];

@@ -32,8 +32,7 @@ export function scored(
     if (lucky.length === 0) return result;
     for (const i of lucky) {
       attempt[i] += 1;
-      if (attempt[i] === NO_RESPONSE.length)
-        throw new Error(`${source}:${i + 1}: every answer is right`);
+      if (attempt[i] === NO_RESPONSE.length) throw new Error(`${source}:${i + 1}: every answer is right`);
     }
   }
 }

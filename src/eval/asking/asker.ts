@@ -111,11 +111,17 @@ async function promptOf(chat: Chat, question: ToAsk, system: string | null): Pro
   const pictures: Picture[] = [];
   for (const part of parts)
     if ('picture' in part) pictures.push(await decodePicture(part.picture, part.source));
-  const messages = chatOf(parts.map((part) => ('text' in part ? part : { image: part.source })), system);
+  const messages = chatOf(
+    parts.map((part) => ('text' in part ? part : { image: part.source })),
+    system,
+  );
   return { ...chatPrompt(chat, messages, pictures, question.source), source: question.source };
 }
 
-function chatOf(parts: readonly ({ text: string } | { image: string })[], system: string | null): ChatMessage[] {
+function chatOf(
+  parts: readonly ({ text: string } | { image: string })[],
+  system: string | null,
+): ChatMessage[] {
   const content = parts.map((part) =>
     'text' in part
       ? { type: 'text' as const, text: part.text }

@@ -85,7 +85,10 @@ async function pass(
     failedBefore = answers.some(hasFailure);
     progress?.(answers.length);
     const rows = answered(options, before, answers.length);
-    const rule = { joins: (batch: readonly Answered[]) => batch.length < ROWS_AT_ONCE, patienceMs: PATIENCE_MS };
+    const rule = {
+      joins: (batch: readonly Answered[]) => batch.length < ROWS_AT_ONCE,
+      patienceMs: PATIENCE_MS,
+    };
     for await (const batch of inBatches(rows, rule)) {
       answers.push(...batch);
       await part.append(batch, answers.length, {});

@@ -29,6 +29,11 @@ export interface Benchmark<R extends object = Row> {
   parse(value: unknown, source: string): R;
   /** Scores all rows together: some rules need a row's sisters. */
   score(rows: readonly R[], scorer: Scorer): Result;
+  /**
+   * What a response says, for a vote: equal answers are equal texts; null where it says none. Where this is left out, the
+   * text in the last `<answer>` votes, or the whole response.
+   */
+  answerOf?(row: R): string | null;
   asking: Asking;
   /** Steps where the official pipeline asks a language model, in their order; empty where it asks none. */
   model: ModelStep<R>[];

@@ -15,9 +15,7 @@ export async function encodedPicture(
   source: string,
 ): Promise<Uint8Array> {
   if (picture instanceof Uint8Array) return picture;
-  return 'base64' in picture
-    ? fromBase64(picture.base64, source)
-    : fileBelow(picture.path, folder, source);
+  return 'base64' in picture ? fromBase64(picture.base64, source) : fileBelow(picture.path, folder, source);
 }
 
 /** base64 takes 4 characters for 3 bytes. */
@@ -25,7 +23,8 @@ const MOST_CHARACTERS = Math.ceil(MAX_BYTES / 3) * 4;
 
 function fromBase64(text: string, source: string): Uint8Array {
   const digits = text.replace(/^data:image\/[\w.+-]+;base64,/, '').replace(/\s+/g, '');
-  if (digits.length > MOST_CHARACTERS) throw new InputError(`${source}: the picture has more than ${MAX_BYTES >> 20} MB`);
+  if (digits.length > MOST_CHARACTERS)
+    throw new InputError(`${source}: the picture has more than ${MAX_BYTES >> 20} MB`);
   if (digits === '' || !/^[A-Za-z0-9+/]*={0,2}$/.test(digits))
     throw new InputError(
       `${source}: the picture is not base64 (${shortened(digits, 40) || 'an empty cell'}); is the file cut off?`,

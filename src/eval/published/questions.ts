@@ -31,8 +31,7 @@ export async function openPublished(
 ): Promise<PublishedQuestions> {
   const found = await findPublished(benchmark, variant, dir);
   const rows = await openRows(found.files);
-  const question = async (i: number) =>
-    benchmark.asking.question(await rows.get(i), rows.source(i), variant);
+  const question = async (i: number) => benchmark.asking.question(await rows.get(i), rows.source(i), variant);
   const list: PublishedQuestion[] = [];
   const digest = createHash('sha256');
   for (let i = 0; i < Math.min(limit ?? rows.length, rows.length); i++) {
@@ -50,7 +49,9 @@ export async function openPublished(
       const shown: ShownPart[] = [];
       for (const part of (await question(i)).parts)
         shown.push(
-          'text' in part ? part : { picture: await encodedPicture(part.picture, found.folder, source), source },
+          'text' in part
+            ? part
+            : { picture: await encodedPicture(part.picture, found.folder, source), source },
         );
       return shown;
     },

@@ -78,8 +78,7 @@ async function openParquetRows(file: string): Promise<PublishedRows> {
     async get(i) {
       const at = starts.findLastIndex((from) => from <= i);
       const from = starts[at];
-      if (kept?.from !== from)
-        kept = { from, rows: parquet.rows(from, starts[at + 1] ?? parquet.length) };
+      if (kept?.from !== from) kept = { from, rows: parquet.rows(from, starts[at + 1] ?? parquet.length) };
       return (await kept.rows)[i - from];
     },
   };
@@ -88,7 +87,9 @@ async function openParquetRows(file: string): Promise<PublishedRows> {
 async function openJsonRows(file: string): Promise<PublishedRows> {
   const { size } = await stat(file);
   if (size > MOST_JSON_BYTES)
-    throw new InputError(`${file}: ${size >> 20} MB of JSON; ${MOST_JSON_BYTES >> 20} MB at most can be read`);
+    throw new InputError(
+      `${file}: ${size >> 20} MB of JSON; ${MOST_JSON_BYTES >> 20} MB at most can be read`,
+    );
   const bytes = await readFile(file).catch((error) => {
     throw readError(error, file);
   });

@@ -61,7 +61,8 @@ export async function openTsv(file: string): Promise<PublishedRows> {
   } finally {
     stream.destroy();
   }
-  if (header === null) throw new InputError(`${file}: is empty; a table begins with the names of its columns`);
+  if (header === null)
+    throw new InputError(`${file}: is empty; a table begins with the names of its columns`);
   const columns = header;
   const read = async (i: number): Promise<Row> => rowAt(file, places[i], columns);
   return {
@@ -79,8 +80,7 @@ export async function openTsv(file: string): Promise<PublishedRows> {
 function checkHeader(names: readonly string[], file: string): void {
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) throw new InputError(`${file}:1: two columns are called ${twice}`);
-  if (names.length < 2)
-    throw new InputError(`${file}:1: one column only; columns must be separated by tabs`);
+  if (names.length < 2) throw new InputError(`${file}:1: one column only; columns must be separated by tabs`);
 }
 
 async function rowAt(file: string, { start, end, line }: Place, columns: string[]): Promise<Row> {
