@@ -217,6 +217,8 @@ export const Scores = z.object({
   /** By data source: in a world, the kind of question. */
   by_source: z.record(z.string(), PartScores),
   by_style: z.record(z.string(), z.object({ share, accuracy: share.nullable() })).nullable(),
+  /** Of a server that was asked: questions without a response, counted as wrong. */
+  no_response: count.optional(),
   /** Where one of several responses was chosen; the measures above are of the chosen ones. */
   best_of: BestOf.optional(),
 });
