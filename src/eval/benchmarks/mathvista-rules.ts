@@ -204,8 +204,8 @@ function compared(
     return { prediction, truth: pyInt(question.answer) };
   }
   if (question.answer_type === 'float') return { prediction: asFloat(said), truth: pyFloat(question.answer) };
-  // its code compares the text of a variable that was never set: no list is ever right
-  return { prediction: null, truth: question.answer };
+  // its code compares the text of a variable that is still None: no list is ever right
+  return { prediction: 'None', truth: question.answer };
 }
 
 /** As JSON holds it. */
