@@ -47,7 +47,7 @@ const rowSchema = z.looseObject({
   problem_version: z.enum(problemVersions).optional(),
   answer: textCell,
   response: responseCell.optional(),
-  extraction: z.unknown(),
+  extraction: z.unknown().optional(),
   judgement: z.preprocess((value) => (isMissing(value) ? undefined : value), judgementCell.optional()),
 });
 export type MathVerseRow = z.infer<typeof rowSchema>;
@@ -70,12 +70,13 @@ function parse(value: unknown, source: string): MathVerseRow {
 /** The extraction where there is one, as it stands; else the answer's text, as the repository cleans what its model replies. */
 function extracted(row: MathVerseRow): string {
   if (row.extraction !== undefined) return pyText(row.extraction);
-  return cleaned(answerText(pyText(row.response ?? '')).text);
+  return cleaned(answerText(row.response).text);
 }
 
 const cleaned = (reply: string) => strip(reply.replaceAll('Extracted Answer: ', ''));
 
 function isEqual(row: MathVerseRow, scorer: Scorer): boolean {
+  if (row.extraction === undefined && row.response === null) return false;
   const said = extracted(row);
   return scorer === 'official' ? said === row.answer : strip(said) === strip(row.answer);
 }
@@ -198,8 +199,9 @@ Answer: null
 Response: {response}
 Answer:`,
   prompt(row, template) {
-    if (row.extraction !== undefined || row.judgement !== undefined || isEqual(row, 'official')) return null;
-    const { text } = answerText(pyText(row.response ?? ''));
+    const isMade = row.extraction !== undefined || row.judgement !== undefined || row.response === null;
+    if (isMade || isEqual(row, 'official')) return null;
+    const { text } = answerText(row.response);
     return template.replaceAll('{response}', () => text);
   },
   read(row, reply) {
@@ -233,7 +235,8 @@ Right answer: {answer}
 Model's answer: {extraction}
 Verdict:`,
   prompt(row, template) {
-    if (row.judgement !== undefined || isEqual(row, 'official')) return null;
+    const isOver = row.judgement !== undefined || row.response === null;
+    if (isOver || isEqual(row, 'official')) return null;
     const parts: Record<string, string> = {
       question: pyText(row.question_for_eval ?? row.question ?? ''),
       answer: row.answer,

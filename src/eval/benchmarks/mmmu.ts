@@ -32,7 +32,7 @@ const rowSchema = z.looseObject({
   question_type: z.string(),
   all_choices: literalCell.pipe(z.array(z.string()).nullable()),
   index2ans: literalCell.pipe(z.record(z.string(), optionText).nullable()),
-  answer: z.union([textCell, z.array(textCell)], { error: 'must be a string or a list of strings' }),
+  answer: z.union([textCell, z.array(textCell)]),
   response: responseCell,
 });
 export type MmmuRow = z.infer<typeof rowSchema>;
@@ -82,7 +82,10 @@ interface Verdict {
   by: 'rules' | 'none';
 }
 
+const NOTHING: Verdict = { hit: false, parsed_pred: null, by: 'none' };
+
 function officialVerdict(row: MmmuRow): Verdict {
+  if (row.response === null) return NOTHING;
   const text = scored(row);
   const answers = Array.isArray(row.answer) ? row.answer : [row.answer];
   if (row.question_type !== 'multiple-choice') {
@@ -90,12 +93,13 @@ function officialVerdict(row: MmmuRow): Verdict {
     return { hit: isOpenHit(answers, said), parsed_pred: [...new Set(said)], by: 'rules' };
   }
   const option = parseMultiChoice(text, row.all_choices ?? [], row.index2ans ?? {});
-  if (option === null) return { hit: false, parsed_pred: null, by: 'none' };
+  if (option === null) return NOTHING;
   return { hit: answers.includes(option), parsed_pred: option, by: 'rules' };
 }
 
 /** Open questions become a choice between their answer and `Other Answers`, as in `MMMU_preproc`. */
 function vlmevalkitVerdict(row: MmmuRow): Verdict {
+  if (row.response === null) return NOTHING;
   const answer = pyText(row.answer);
   const open = row.question_type !== 'multiple-choice';
   const choices: Choices = open ? { A: answer, B: 'Other Answers' } : (row.index2ans ?? {});
@@ -104,7 +108,7 @@ function vlmevalkitVerdict(row: MmmuRow): Verdict {
   return { hit: option === truth, parsed_pred: option, by: option === null ? 'none' : 'rules' };
 }
 
-const scored = (row: MmmuRow) => answerText(pyText(row.response)).text;
+const scored = (row: MmmuRow) => answerText(row.response).text;
 
 function score(rows: readonly MmmuRow[], scorer: Scorer): Result {
   const verdicts = rows.map(scorer === 'official' ? officialVerdict : vlmevalkitVerdict);
@@ -264,8 +268,9 @@ export const mmmu: Benchmark<MmmuRow> = {
   parse,
   score,
   asking: {
-    variants: ['validation', 'dev'],
-    files: (split) => [...splitFiles(split), ...(split === 'validation' ? ['MMMU_DEV_VAL.tsv'] : [])],
+    // VLMEvalKit's table mixes both splits
+    variants: ['validation', 'dev', 'dev_val'],
+    files: (variant) => (variant === 'dev_val' ? ['MMMU_DEV_VAL.tsv'] : splitFiles(variant)),
     hub: 'MMMU/MMMU',
     question,
   },
