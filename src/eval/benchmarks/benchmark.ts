@@ -16,7 +16,8 @@ export const benchmarkNames = [
 export type BenchmarkName = (typeof benchmarkNames)[number];
 
 /** `official`: the benchmark's own scripts. `vlmevalkit`: VLMEvalKit's, where the two differ. */
-export type Scorer = 'official' | 'vlmevalkit';
+export const scorers = ['official', 'vlmevalkit'] as const;
+export type Scorer = (typeof scorers)[number];
 
 /** A row with the benchmark's official field names; of a prediction file it also holds `response`. */
 export type Row = Record<string, unknown>;

@@ -23,10 +23,8 @@ export function officialNames(value: unknown, others: Readonly<Record<string, re
 /** A text, or a number as a table's cell holds it. */
 export const textCell = z.union([z.string(), z.number()]).transform(pyText);
 
-/** A response: a failed one is null and scores as an empty one. */
-export const responseCell = z
-  .union([z.string(), z.number(), z.null()], { error: 'must be a string' })
-  .transform((value) => (value === null ? '' : value));
+/** A response: of a failed request it is null, and never right. */
+export const responseCell = z.union([z.string(), z.number(), z.null()]);
 
 /** A list or an object, or its Python literal, as tables write them; an empty cell is null. */
 export const literalCell = z.unknown().transform((value, context) => {

@@ -9,7 +9,7 @@
  */
 import { distance } from 'fastest-levenshtein';
 import { strip } from '../../rewards/whitespace.ts';
-import { type AnswerText, answerText } from './answer-text.ts';
+import { answerText } from './answer-text.ts';
 import { inferChoice } from './choice-inference.ts';
 import { pyFloat, pyFloatText, pyInt, pyRound, pyText, pyTruncate } from './python.ts';
 
@@ -152,7 +152,7 @@ export interface Verdict {
 /** Without a language model: an `extraction` that is undefined has not been made, an empty one has. */
 export function officialVerdict(
   question: MathVistaQuestion,
-  response: string | number | undefined,
+  response: string | number | null | undefined,
   extraction: unknown,
 ): Verdict {
   const judged = (found: unknown, by: Verdict['by']): Verdict => {
@@ -160,26 +160,26 @@ export function officialVerdict(
     return { hit: prediction === question.answer, prediction, by };
   };
   if (extraction !== undefined) return judged(extraction, 'extractor');
-  const answer = scoredText(response);
+  if (response === null) return NOTHING;
+  const answer = answerText(response);
   const ruled = ruledExtraction(question, answer.text);
   if (ruled !== null) return judged(ruled, 'rules');
   const tagged = answer.tagged ? judged(answer.text, 'rules') : null;
   if (tagged !== null && tagged.prediction !== null) return tagged;
-  return { hit: false, prediction: null, by: 'none' };
+  return NOTHING;
 }
 
-export function scoredText(response: string | number | undefined): AnswerText {
-  return answerText(pyText(response ?? ''));
-}
+const NOTHING: Verdict = { hit: false, prediction: null, by: 'none' };
 
 /** VLMEvalKit's `post_check`, on what its judge replied or, where none was asked, on the answer's own text. */
 export function vlmevalkitVerdict(
   question: MathVistaQuestion & { answer_option?: string | null },
-  response: string | number | undefined,
+  response: string | number | null | undefined,
   extraction: unknown,
 ): Verdict {
   const asked = extraction !== undefined;
-  const said = asked ? extraction : typeof response === 'number' ? response : scoredText(response).text;
+  if (!asked && response === null) return NOTHING;
+  const said = asked ? extraction : typeof response === 'number' ? response : answerText(response).text;
   const { prediction, truth } = compared(question, said);
   const hit = prediction !== null && prediction === truth;
   if (asked) return { hit, prediction: shown(prediction), by: 'extractor' };
@@ -204,8 +204,8 @@ function compared(
     return { prediction, truth: pyInt(question.answer) };
   }
   if (question.answer_type === 'float') return { prediction: asFloat(said), truth: pyFloat(question.answer) };
-  // its code compares the text of a variable that was never set: no list is ever right
-  return { prediction: null, truth: question.answer };
+  // its code compares the text of a variable that is still None: no list is ever right
+  return { prediction: 'None', truth: question.answer };
 }
 
 /** As JSON holds it. */

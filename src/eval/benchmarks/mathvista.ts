@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import { parseWith } from '../../data/validate.ts';
 import { InputError } from '../../errors.ts';
+import { answerText } from './answer-text.ts';
 import type { Benchmark, ModelStep, Part, Question, Result, Row, Scorer } from './benchmark.ts';
 import {
   isMissing,
@@ -18,7 +19,7 @@ import {
   responseCell,
   textCell,
 } from './fields.ts';
-import { officialVerdict, ruledExtraction, scoredText, vlmevalkitVerdict } from './mathvista-rules.ts';
+import { officialVerdict, ruledExtraction, vlmevalkitVerdict } from './mathvista-rules.ts';
 import { pyText } from './python.ts';
 import { counts, tally, tallyBy } from './tally.ts';
 
@@ -37,7 +38,7 @@ const rowSchema = z.looseObject({
   answer: textCell,
   answer_option: z.string().nullish(),
   response: responseCell.optional(),
-  extraction: z.unknown(),
+  extraction: z.unknown().optional(),
 });
 export type MathVistaRow = z.infer<typeof rowSchema>;
 
@@ -193,8 +194,9 @@ Answer: B
 Response: {response}
 Answer:`,
   prompt(row, template) {
-    const { text } = scoredText(row.response);
-    if (row.extraction !== undefined || ruledExtraction(row, text) !== null) return null;
+    const { text } = answerText(row.response);
+    if (row.extraction !== undefined || row.response === null || ruledExtraction(row, text) !== null)
+      return null;
     const parts: Record<string, string> = { question: query(row, `pid ${row.pid}`), response: text };
     return template.replace(/\{(question|response)\}/g, (_, name: string) => parts[name]);
   },
