@@ -5,6 +5,10 @@ const loaders = {
   mathvista: async () => (await import('./mathvista.ts')).mathvista,
   mathverse: async () => (await import('./mathverse.ts')).mathverse,
   mmmu: async () => (await import('./mmmu.ts')).mmmu,
+  mme: async () => (await import('./mme.ts')).mme,
+  mmstar: async () => (await import('./mmstar.ts')).mmstar,
+  chartqa: async () => (await import('./chartqa.ts')).chartqa,
+  mmbench: async () => (await import('./mmbench.ts')).mmbench,
 } satisfies Partial<Record<BenchmarkName, () => Promise<unknown>>>;
 
 export type KnownBenchmark = keyof typeof loaders;
