@@ -63,6 +63,11 @@ export interface Evaluation {
   incomplete: string | null;
 }
 
+/** Scores that may stand beside published ones: of the variant that is published. */
+export function comparable(benchmark: Benchmark, scores: BenchmarkScores): Summary[] {
+  return scores.variant === benchmark.asking.variants[0] ? [scores] : [];
+}
+
 /** Throws InputError, RunError; responses that are there by then are kept. */
 export async function evaluateBenchmark(dir: string, options: BenchmarkOptions): Promise<Evaluation> {
   return inFolder(dir, options.settings, () => evaluate(dir, options));

@@ -4,10 +4,11 @@ import { writeFileWhole } from '../data/atomic.ts';
 import { InputError } from '../errors.ts';
 import { wrapped } from '../eval/asking/template.ts';
 import type { Benchmark } from '../eval/benchmarks/benchmark.ts';
-import type { BenchmarkScores } from '../eval/evaluate-benchmark.ts';
+import { type BenchmarkScores, comparable } from '../eval/evaluate-benchmark.ts';
+import { compared } from '../eval/published.ts';
 import type { PublishedQuestions } from '../eval/published/questions.ts';
 import type { PredictionRow } from '../eval/scoring.ts';
-import { type BenchmarkExample, buildBenchmarkReport, type ComparedFigures } from './report/benchmark.ts';
+import { type BenchmarkExample, buildBenchmarkReport } from './report/benchmark.ts';
 import { thumbnail } from './report/thumbnail.ts';
 
 export interface ReportedEvaluation {
@@ -16,7 +17,6 @@ export interface ReportedEvaluation {
   template: string;
   rows: readonly PredictionRow[];
   scores: BenchmarkScores;
-  compared: ComparedFigures | null;
 }
 
 const MOST_WRONG = 24;
@@ -27,17 +27,11 @@ const MOST_PICTURES = 4;
 
 /** Writes `report.html` into the evaluation's folder, whole or not at all. */
 export async function writeBenchmarkReport(dir: string, evaluation: ReportedEvaluation): Promise<void> {
-  const { benchmark, questions, rows, scores, compared } = evaluation;
+  const { benchmark, questions, rows, scores } = evaluation;
   const numbers = rows.map((_, i) => i);
   const answered = numbers.filter((i) => 'response' in rows[i]);
-  const wrong = spread(
-    answered.filter((i) => rows[i].hit !== true),
-    MOST_WRONG,
-  );
-  const right = spread(
-    answered.filter((i) => rows[i].hit === true),
-    MOST_RIGHT,
-  );
+  const wrong = answered.filter((i) => rows[i].hit !== true);
+  const right = answered.filter((i) => rows[i].hit === true);
   const failures = numbers.flatMap((i) => {
     const row = rows[i];
     return 'response' in row ? [] : [{ id: questions.list[i].id, reason: String(row.failure) }];
@@ -45,10 +39,10 @@ export async function writeBenchmarkReport(dir: string, evaluation: ReportedEval
   const page = buildBenchmarkReport({
     title: benchmark.title,
     scores,
-    wrong: await examples(wrong, evaluation),
-    right: await examples(right, evaluation),
+    wrong: { of: wrong.length, examples: await examples(spread(wrong, MOST_WRONG), evaluation) },
+    right: { of: right.length, examples: await examples(spread(right, MOST_RIGHT), evaluation) },
     failures: failures.slice(0, MOST_FAILURES),
-    compared,
+    compared: compared([{ model: scores.model, summaries: comparable(benchmark, scores) }]),
   });
   await writeFileWhole(join(dir, 'report.html'), page);
 }

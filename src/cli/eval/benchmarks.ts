@@ -2,7 +2,7 @@
 import { join, relative } from 'node:path';
 import { isAddress } from '../../data/server-name.ts';
 import { InputError, RunError } from '../../errors.ts';
-import type { Benchmark } from '../../eval/benchmarks/benchmark.ts';
+import type { Benchmark, Summary } from '../../eval/benchmarks/benchmark.ts';
 import type { BenchmarkScores, Evaluation } from '../../eval/evaluate-benchmark.ts';
 import type { PublishedQuestions } from '../../eval/published/questions.ts';
 import { modelFolder, threadsOf } from '../flags.ts';
@@ -183,7 +183,27 @@ async function print(
   if (incomplete.length > 0) throw new RunError(incomplete.join('; '));
 }
 
-/** One benchmark in full; several beside each other. */
-async function tables(scored: readonly { benchmark: Benchmark; scores: BenchmarkScores }[]): Promise<string> {
-  return benchmarksTable(scored.map(({ benchmark, scores }) => ({ title: benchmark.title, scores })));
+/** One benchmark in full, several beside each other; and what is published, where figures can be compared. */
+async function tables(
+  scored: readonly { benchmark: Benchmark; scores: BenchmarkScores }[],
+): Promise<string> {
+  const { compared } = await import('../../eval/published.ts');
+  const { comparisonText } = await import('../../eval/published-views.ts');
+  const { comparable } = await import('../../eval/evaluate-benchmark.ts');
+  const { benchmarkTable } = await import('../benchmark-table.ts');
+  const summaries = scored.flatMap(({ benchmark, scores }) => comparable(benchmark, scores));
+  const own = { model: scored[0].scores.model, summaries };
+  const [{ benchmark, scores }] = scored;
+  const parts = [
+    ...(scored.length === 1 ? [benchmarkTable(benchmark.title, figuresOf(scores))] : []),
+    benchmarksTable(scored.map(({ benchmark, scores }) => ({ title: benchmark.title, scores }))),
+    comparisonText(compared([own])),
+  ];
+  return parts.filter((part) => part !== '').join('\n');
+}
+
+/** The benchmark's own. */
+function figuresOf(scores: BenchmarkScores): Summary {
+  const { variant, model, no_response, truncated, extractor, best_of, settings, ...summary } = scores;
+  return summary;
 }

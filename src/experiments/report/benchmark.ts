@@ -1,6 +1,7 @@
 /** The report of a model on a benchmark as one HTML page: a pure function of its input. */
 import { categoryTables } from '../../eval/category-figures.ts';
 import type { BenchmarkScores } from '../../eval/evaluate-benchmark.ts';
+import { type Comparison, notes, source } from '../../eval/published.ts';
 import { fixed } from '../stats.ts';
 import { count, figure, scrolled, share } from './bench-figures.ts';
 import { type Html, html } from './html.ts';
@@ -23,23 +24,16 @@ export interface BenchmarkExample {
   truncated: boolean;
 }
 
-/** The user's figure beside published ones. */
-export interface ComparedFigures {
-  /** What is compared, e.g. `accuracy, %`. */
-  figures: string[];
-  rows: { name: string; source: string; values: (number | null)[]; own: boolean }[];
-  /** What to bear in mind when comparing. */
-  note: string;
-}
-
 export interface BenchmarkReport {
   title: string;
   scores: BenchmarkScores;
-  wrong: BenchmarkExample[];
-  right: BenchmarkExample[];
+  /** Some of so many. */
+  wrong: { of: number; examples: BenchmarkExample[] };
+  right: { of: number; examples: BenchmarkExample[] };
   /** Questions without a response, some of them. */
   failures: { id: string; reason: string }[];
-  compared: ComparedFigures | null;
+  /** Published figures with the user's own; empty where nothing is compared. */
+  compared: readonly Comparison[];
 }
 
 export function buildBenchmarkReport(report: BenchmarkReport): string {
@@ -51,12 +45,12 @@ export function buildBenchmarkReport(report: BenchmarkReport): string {
     {
       id: 'wrong',
       name: 'Wrong answers',
-      body: examplesSection('wrong', 'Wrong answers', wrong, scores.n - scores.correct),
+      body: examplesSection('wrong', 'Wrong answers', wrong),
     },
     {
       id: 'right',
       name: 'Right answers',
-      body: examplesSection('right', 'Right answers', right, scores.correct),
+      body: examplesSection('right', 'Right answers', right),
     },
     { id: 'failures', name: 'Without a response', body: failuresSection(report) },
     { id: 'settings', name: 'Settings', body: settingsSection(scores) },
@@ -114,32 +108,33 @@ function categoryTable(
   );
 }
 
-function comparedSection(compared: ComparedFigures | null): Html | null {
-  if (compared === null) return null;
-  const { figures, rows, note } = compared;
+function comparedSection(compared: readonly Comparison[]): Html | null {
+  if (compared.length === 0) return null;
   return html`<section id="published" aria-labelledby="published-title">
 <h2 id="published-title">Beside published figures</h2>
-<p class="note">${note}</p>
-${scrolled(
-  'Published figures',
-  html`<table class="plain">
-<thead><tr><th scope="col">Model</th>${figures.map((name) => html`<th scope="col">${name}</th>`)}<th scope="col" class="text">Source</th></tr></thead>
-<tbody>${rows.map(({ name, source, values, own }) => html`<tr><th scope="row">${own ? html`<strong>${name}</strong> (this run)` : name}</th>${values.map((value) => html`<td>${figure(value, 1)}</td>`)}<td class="text">${source}</td></tr>`)}</tbody>
+<p class="note">Published figures: ${source}; per cent, MME in points.</p>
+${compared.map(({ title, columns, rows }) =>
+  scrolled(
+    title,
+    html`<table class="plain"><caption><span>${title}.</span></caption>
+<thead><tr><th scope="col">Model</th>${columns.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
+<tbody>${rows.map(({ model, own, figures }) => html`<tr><th scope="row">${own ? html`${model} (this run)` : model}</th>${figures.map((value) => html`<td>${figure(value, 1)}</td>`)}</tr>`)}</tbody>
 </table>`,
+  ),
 )}
+${notes.map((note) => html`<p class="note">${note}</p>`)}
 </section>`;
 }
 
 function examplesSection(
   id: string,
   title: string,
-  examples: readonly BenchmarkExample[],
-  all: number,
+  { of, examples }: { of: number; examples: readonly BenchmarkExample[] },
 ): Html | null {
   if (examples.length === 0) return null;
   return html`<section id="${id}" aria-labelledby="${id}-title">
 <h2 id="${id}-title">${title}</h2>
-<p class="note">${count(examples.length)} of ${count(all)}, taken at even distances.</p>
+<p class="note">${count(examples.length)} of ${count(of)}${examples.length < of && ', taken at even distances'}.</p>
 ${examples.map(exampleArticle)}
 </section>`;
 }
