@@ -184,9 +184,7 @@ async function print(
 }
 
 /** One benchmark in full, several beside each other; and what is published, where figures can be compared. */
-async function tables(
-  scored: readonly { benchmark: Benchmark; scores: BenchmarkScores }[],
-): Promise<string> {
+async function tables(scored: readonly { benchmark: Benchmark; scores: BenchmarkScores }[]): Promise<string> {
   const { compared } = await import('../../eval/published.ts');
   const { comparisonText } = await import('../../eval/published-views.ts');
   const { comparable } = await import('../../eval/evaluate-benchmark.ts');
