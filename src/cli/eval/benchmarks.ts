@@ -154,7 +154,6 @@ async function evaluateOne(planned: Planned, asking: Asking): Promise<Evaluation
         template: asking.template,
         rows,
         scores,
-        compared: null,
       });
     return evaluation;
   } finally {
