@@ -1,12 +1,17 @@
 /**
  * Several sources of records as one: one after another, or drawn from by weight; and a part of a source. What comes out
- * is Records again; the order of a run over them is in order.ts.
+ * is rows again; the order of a run over them is in order.ts.
  */
-import type { Part } from './order.ts';
-import type { Records } from './reader.ts';
+import type { Part, Shape } from './order.ts';
+
+/** Rows of some kind, each by its index. */
+export interface Rows<T> extends Shape {
+  get(i: number): Promise<T>;
+  source: string;
+}
 
 /** Sources one after another. */
-export function concatenated(sources: readonly Records[], source: string): Records {
+export function concatenated<T>(sources: readonly Rows<T>[], source: string): Rows<T> {
   if (sources.length === 1) return { ...sources[0], source };
   const starts = [0];
   for (const { length } of sources) starts.push(starts[starts.length - 1] + length);
@@ -31,7 +36,10 @@ function even(length: number): number[] {
 }
 
 /** Sources that a run draws from by weight, each in an order of its own. */
-export function weighted(sources: readonly { records: Records; weight: number }[], source: string): Records {
+export function weighted<T>(
+  sources: readonly { records: Rows<T>; weight: number }[],
+  source: string,
+): Rows<T> {
   const all = concatenated(
     sources.map(({ records }) => records),
     source,
@@ -43,7 +51,7 @@ export function weighted(sources: readonly { records: Records; weight: number }[
 }
 
 /** The records at these indices, which ascend. */
-export function chosen(records: Records, indices: Uint32Array): Records {
+export function chosen<T>(records: Rows<T>, indices: Uint32Array): Rows<T> {
   const within = (blocks: readonly number[]) => {
     const counts = new Array<number>(blocks.length).fill(0);
     let block = 0;

@@ -9,8 +9,7 @@ import { dirname, extname, resolve } from 'node:path';
 import { InputError } from '../errors.ts';
 import { repositoryFiles } from './hub/repository.ts';
 import { decodeUtf8, parseJson, readError, readLines } from './jsonl.ts';
-import { concatenated } from './mix.ts';
-import type { Shape } from './order.ts';
+import { concatenated, type Rows } from './mix.ts';
 import { embeddedAt } from './parquet-picture.ts';
 import { openParquetRows, type RowCache } from './parquet-records.ts';
 import { type DataRecord, parseRecord } from './record.ts';
@@ -24,7 +23,7 @@ export interface LoadedRecord extends DataRecord {
   source: string;
 }
 
-export interface Records extends Shape {
+export interface Records extends Rows<LoadedRecord> {
   /** Record i, 0-based. Throws InputError if the file was changed meanwhile. */
   get(i: number): Promise<LoadedRecord>;
   /** The file, as it was given. */
