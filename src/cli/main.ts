@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { InputError, Interrupted, RunError } from '../errors.ts';
+import { register as data } from './data.ts';
 import { register as doctor } from './doctor.ts';
 import { endBy } from './end-by.ts';
 import { register as evaluate } from './eval.ts';
@@ -37,6 +38,7 @@ export async function main(argv: string[]): Promise<number> {
     sample,
     logprobs,
     exportModel,
+    data,
     world,
     reward,
     trust,

@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Chat, loadChat } from '../data/chat.ts';
-import { openRecords, type Records } from '../data/reader.ts';
+import type { Records } from '../data/reader.ts';
 import { evalFolder, readScores } from '../data/run-files.ts';
 import type { Scores } from '../data/run-folder.ts';
 import { evaluate } from '../eval/predict.ts';
@@ -17,6 +17,7 @@ import { coldStart } from './cold-start.ts';
 import { engineOf, isInterruption, type SeedRun, stageOf } from './context.ts';
 import { type JudgeMaker, judgeMaker } from './judges.ts';
 import type { ResultRow } from './results.ts';
+import { openTestFiles, openTraining } from './training-data.ts';
 import { measureOnPolicy } from './trm-stage.ts';
 import { type WorldFiles, worldFiles, writeWorld } from './world-files.ts';
 
@@ -32,11 +33,9 @@ export async function runSeed(run: SeedRun): Promise<ResultRow[]> {
   const { recipe, dir } = run;
   const world = needsWorld(run) ? await prepareWorld(run) : null;
   const base = recipe.model ?? (await coldStart(run, world!));
-  const sources: Sources = {
-    chat: await loadChat(base),
-    train: await openRecords(recipe.data.train ?? world!.rl),
-    tests: await openTests(run, world),
-  };
+  const chat = await loadChat(base);
+  const train = await openTraining(recipe, world?.rl, chat, run.context.say);
+  const sources: Sources = { chat, train, tests: await openTests(run, world, train) };
   const makeJudge = await judgeMaker(run, base, sources, world);
   const variants = runnable(run, makeJudge);
 
@@ -85,23 +84,19 @@ async function prepareWorld(run: SeedRun): Promise<WorldFiles> {
 }
 
 /** The world's tests, or the user's; without any, the training questions, which the user is told. */
-async function openTests({ recipe, context }: SeedRun, world: WorldFiles | null): Promise<Sources['tests']> {
-  const { train, id, ood } = recipe.data;
-  const own = train !== null;
-  const files = {
-    id: id ?? (own ? (ood ? null : train) : world!.testId),
-    ood: ood ?? (own ? null : world!.testOod),
-  };
-  if (files.id === train && own)
-    context.say(`no data.id or data.ood: evaluating on the training questions themselves (${train})`);
+async function openTests(
+  { recipe, context }: SeedRun,
+  world: WorldFiles | null,
+  train: Records,
+): Promise<Sources['tests']> {
+  const { id, ood } = await openTestFiles(recipe, world, train);
+  if (id === train)
+    context.say(`no data.id or data.ood: evaluating on the training questions themselves (${train.source})`);
   const limit = (records: Records): Records => ({
     ...records,
     length: Math.min(records.length, recipe.eval.limit ?? records.length),
   });
-  return {
-    ...(files.id ? { id: limit(await openRecords(files.id)) } : {}),
-    ...(files.ood ? { ood: limit(await openRecords(files.ood)) } : {}),
-  };
+  return { ...(id ? { id: limit(id) } : {}), ...(ood ? { ood: limit(ood) } : {}) };
 }
 
 /** Variants that need thinking rewards give way to outcome-only GRPO where nobody can give any; the user is told. */

@@ -145,7 +145,7 @@ function checkAnnotated(
 /** Those that a judge was asked about. */
 async function responsesOf(step: number, records: Records, stage: Stage, prompts: number): Promise<Newest[]> {
   const groups = await readRollouts(stage.dir, step);
-  const items = itemsOf(step, prompts, stage.seed, records.length);
+  const items = itemsOf(step, prompts, stage.seed, records);
   const asked = await Promise.all(items.map(({ at }) => records.get(at)));
   return groups.flatMap(({ responses }, p) =>
     responses

@@ -94,14 +94,10 @@ async function plan(
 ): Promise<Planned[]> {
   const { openPublished } = await import('../../eval/published/questions.ts');
   const { checkFolder, ownFolder } = await import('../../eval/evaluation-folder.ts');
-  if (flags.data === undefined)
-    throw new InputError(
-      `--data: missing; name the folder that holds the published files of ${wanted.map(({ benchmark }) => benchmark.asking.hub).join(', ')}`,
-    );
   const model = await shortName(flags);
   const planned: Planned[] = [];
   for (const { benchmark, variant } of wanted) {
-    const questions = await openPublished(benchmark, variant, flags.data, sampling.limit);
+    const questions = await openPublished(benchmark, variant, flags.data ?? null, sampling.limit);
     const settings = {
       benchmark: benchmark.name,
       variant,

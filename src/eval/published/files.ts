@@ -1,6 +1,7 @@
 /** Finds the published files of a benchmark in a folder, by the names under which they are published. */
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { repositoryFiles } from '../../data/hub/repository.ts';
 import { readError } from '../../data/jsonl.ts';
 import { InputError } from '../../errors.ts';
 import type { Benchmark } from '../benchmarks/benchmark.ts';
@@ -35,6 +36,29 @@ export async function findPublished(
     }
   throw new InputError(
     `${dir}: holds no files of ${benchmark.title}${variant === '' ? '' : `, ${variant}`}; looked there and in ${benchmark.name}/ for ${patterns.join(', ')}`,
+  );
+}
+
+/**
+ * Files of a variant in the cache of the hub's client, fetched where they are not there yet; `address`: the repository,
+ * `hf://datasets/OWNER/NAME`, by default the one that publishes the benchmark. Throws InputError, RunError.
+ */
+export async function fetchPublished(
+  { asking }: Pick<Benchmark, 'asking'>,
+  variant: string,
+  address = `hf://datasets/${asking.hub}`,
+): Promise<PublishedFiles> {
+  let first: InputError | null = null;
+  for (const pattern of asking.files(variant).filter((name) => name.endsWith('.parquet')))
+    try {
+      const files = await repositoryFiles(`${address.replace(/\/+$/, '')}/${pattern}`);
+      return { folder: dirname(files[0]), files };
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      first ??= error;
+    }
+  throw (
+    first ?? new InputError(`${address}: publishes no Parquet files of ${variant}; name a folder with --data`)
   );
 }
 

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { ShownPart } from '../asking/asker.ts';
 import type { Benchmark, Row } from '../benchmarks/benchmark.ts';
-import { findPublished, type PublishedFiles } from './files.ts';
+import { fetchPublished, findPublished, type PublishedFiles } from './files.ts';
 import { encodedPicture } from './pictures.ts';
 import { openRows } from './rows.ts';
 
@@ -22,14 +22,20 @@ export interface PublishedQuestions extends PublishedFiles {
   parts(i: number): Promise<ShownPart[]>;
 }
 
-/** Throws InputError: no such files, damaged ones, a row that is not of the published layout. */
+/**
+ * `data`: the folder of the files, a repository on the hub (`hf://datasets/OWNER/NAME`), or null: the one that publishes
+ * the benchmark. Throws InputError: no such files, damaged ones, a row that is not of the published layout.
+ */
 export async function openPublished(
   benchmark: Pick<Benchmark, 'name' | 'title' | 'asking'>,
   variant: string,
-  dir: string,
+  data: string | null,
   limit: number | null,
 ): Promise<PublishedQuestions> {
-  const found = await findPublished(benchmark, variant, dir);
+  const found =
+    data === null || data.startsWith('hf://')
+      ? await fetchPublished(benchmark, variant, data ?? undefined)
+      : await findPublished(benchmark, variant, data);
   const rows = await openRows(found.files);
   const question = async (i: number) => benchmark.asking.question(await rows.get(i), rows.source(i), variant);
   const list: PublishedQuestion[] = [];
