@@ -89,6 +89,7 @@ function score(rows: readonly MathVerseRow[], scorer: Scorer): Result {
     return hits[i] ? 'rules' : 'none';
   });
   const { n, correct, accuracy } = tally(hits);
+  const decided_by = counts(['rules', 'judge', 'none'] as const, decidedBy);
   const versions = tallyBy(rows, hits, ({ problem_version }) => named(problem_version));
   const subjects = rows.map((row) => sorted(row));
   const subject = tallyBy(subjects, hits, (of) => named(of.subject));
@@ -101,7 +102,8 @@ function score(rows: readonly MathVerseRow[], scorer: Scorer): Result {
       correct,
       accuracy,
       average: paperAverage(versions),
-      decided_by: counts(['rules', 'judge', 'none'] as const, decidedBy),
+      decided_by,
+      rules_share: n === 0 ? 0 : decided_by.rules / n,
       per_category: {
         problem_version: versions,
         ...(Object.keys(subject).length > 0 && { subject }),

@@ -83,7 +83,16 @@ function score(rows: readonly MathVistaRow[], scorer: Scorer): Result {
   const { n, correct, accuracy } = tally(hits);
   const decided_by = counts(['rules', 'extractor', 'none'] as const, decidedBy);
   return {
-    summary: { benchmark: 'mathvista', scorer, n, correct, accuracy, decided_by, per_category },
+    summary: {
+      benchmark: 'mathvista',
+      scorer,
+      n,
+      correct,
+      accuracy,
+      decided_by,
+      rules_share: n === 0 ? 0 : decided_by.rules / n,
+      per_category,
+    },
     rows: verdicts.map(({ hit, prediction, by }) => ({ hit, normalized: prediction, decided_by: by })),
   };
 }

@@ -127,6 +127,7 @@ function score(rows: readonly MmmuRow[], scorer: Scorer): Result {
       correct,
       accuracy,
       decided_by,
+      rules_share: n === 0 ? 0 : decided_by.rules / n,
       ...(official && { random_fallback: decided_by.none }),
       per_category: perCategory(rows, hits),
     },
