@@ -1,5 +1,6 @@
 /** What of a response is scored: the text inside the last `<answer>…</answer>` if there is one, else all of it. */
 import { strip } from '../../rewards/whitespace.ts';
+import { pyText } from './python.ts';
 
 export interface AnswerText {
   text: string;
@@ -7,7 +8,8 @@ export interface AnswerText {
   tagged: boolean;
 }
 
-export function answerText(response: string): AnswerText {
+export function answerText(said: string | number | null | undefined): AnswerText {
+  const response = pyText(said ?? '');
   const end = response.lastIndexOf('</answer>');
   const open = end === -1 ? -1 : response.lastIndexOf('<answer>', end);
   if (open === -1) return { text: response, tagged: false };
