@@ -9,7 +9,7 @@ import type { Row } from './benchmark.ts';
 /** Both as a prediction file holds them: an empty table cell (null) is an empty response, a number is its digits. */
 export const scoredCells = {
   response: z
-    .union([z.string(), z.number(), z.null()], { error: 'must be a string' })
+    .union([z.string(), z.number(), z.null()])
     .transform((response) => (response === null ? '' : String(response))),
   extraction: z.string().nullish(),
 };
