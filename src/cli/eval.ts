@@ -8,8 +8,9 @@ import { ADAPTER, modelFolder, notNegative, threadsOf, wholeNumber } from './fla
 import { type JudgeFlags, optionalJudgeOfFlags, withOptionalJudgeFlags } from './judge-flags.ts';
 import { freeFolder, isUsed } from './out-folder.ts';
 import { createProgress } from './progress.ts';
+import { accessOf, type RecordFlags, withRecordFlags } from './record-flags.ts';
 
-interface Flags extends Partial<JudgeFlags> {
+interface Flags extends Partial<JudgeFlags>, RecordFlags {
   model: string;
   adapter?: string;
   data?: string;
@@ -49,7 +50,7 @@ export function register(program: Command): void {
         'majority',
       ]),
     );
-  withOptionalJudgeFlags(command).action(evaluate);
+  withOptionalJudgeFlags(withRecordFlags(command)).action(evaluate);
 }
 
 /** Tokens computed at once. */
@@ -85,7 +86,7 @@ async function evaluate(flags: Flags): Promise<void> {
   if (flags.out !== undefined && isUsed(flags.out))
     throw new InputError(`--out ${flags.out}: is used already; name another folder or remove it`);
 
-  const questions = await openQuestions(flags.data, flags.split ?? null, limit);
+  const questions = await openQuestions(flags.data, flags.split ?? null, limit, accessOf(flags));
   const out = flags.out ?? freeFolder(join('eval', `${modelName(adapter ?? model)}-${questions.split}`));
   const judge = await chooser(flags, samples, options.temperature);
   const progress = createProgress();

@@ -14,9 +14,7 @@ export type PictureAddress =
 export function pictureAddress(address: string): PictureAddress {
   if (isPictureUrl(address)) return { kind: 'url', url: address };
   const [, file, row] = /^(.+\.parquet)#(\d{1,15})$/is.exec(address) ?? [];
-  return file === undefined
-    ? { kind: 'file', file: address }
-    : { kind: 'parquet', file, row: Number(row) };
+  return file === undefined ? { kind: 'file', file: address } : { kind: 'parquet', file, row: Number(row) };
 }
 
 export function isPictureUrl(address: string): boolean {

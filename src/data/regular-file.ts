@@ -49,7 +49,8 @@ export async function readRegularFile(file: string, { maxBytes, roots }: Regular
 
 function requireRegular(shown: string, info: { isFile(): boolean; isDirectory(): boolean }): void {
   if (info.isDirectory()) throw new InputError(`${shown}: is a folder, not a picture`);
-  if (!info.isFile()) throw new InputError(`${shown}: is no regular file (a pipe or a device), not a picture`);
+  if (!info.isFile())
+    throw new InputError(`${shown}: is no regular file (a pipe or a device), not a picture`);
 }
 
 async function readAll(handle: import('node:fs/promises').FileHandle, size: number): Promise<Buffer> {

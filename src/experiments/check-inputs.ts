@@ -13,14 +13,17 @@ import { teachesOwnRecords } from './annotator.ts';
 import { engineOf, judgeEngine } from './context.ts';
 import { refreshedConfig } from './judges.ts';
 import type { Recipe } from './recipe.ts';
+import { testOptions, trainOptions } from './records.ts';
 
 /** Throws InputError: a record file, picture, model, adapters or judge that cannot be used. */
 export async function checkInputs(recipe: Recipe): Promise<void> {
   const { model, judge, data } = recipe;
-  for (const file of [data.train, data.id, data.ood]) if (file !== null) await openRecords(file);
+  const options = trainOptions(recipe, () => {});
+  const train = data.train === null ? null : await openRecords(data.train, options);
+  for (const file of [data.id, data.ood]) if (file !== null) await openRecords(file, testOptions(recipe));
   const { provider } = recipe.engine;
   await providerOf(`engine.provider: ${provider}`, provider);
-  const first = data.train === null ? null : await (await openRecords(data.train)).get(0);
+  const first = train && (await train.get(0));
   if (judge === 'oracle' && first) await oracleJudge.score([{ record: first, response: '' }]);
   if (first !== null && first.world === undefined && model === null) {
     throw new InputError(

@@ -10,12 +10,14 @@ import { openRecords, type Records } from '../data/reader.ts';
 import { evalFolder, readScores } from '../data/run-files.ts';
 import type { Scores } from '../data/run-folder.ts';
 import { evaluate } from '../eval/predict.ts';
+import { badRowCount } from '../train/bad-rows.ts';
 import { finishedCheckpoint, stepsDone } from '../train/stage.ts';
 import { asksForThinking, trustGrpo } from '../train/trust-grpo.ts';
 import type { VariantName } from '../trust/variants.ts';
 import { coldStart } from './cold-start.ts';
 import { engineOf, isInterruption, type SeedRun, stageOf } from './context.ts';
 import { type JudgeMaker, judgeMaker } from './judges.ts';
+import { testOptions, trainOptions } from './records.ts';
 import type { ResultRow } from './results.ts';
 import { measureOnPolicy } from './trm-stage.ts';
 import { type WorldFiles, worldFiles, writeWorld } from './world-files.ts';
@@ -25,6 +27,8 @@ interface Sources {
   chat: Chat;
   train: Records;
   tests: Partial<Record<'id' | 'ood', Records>>;
+  /** The tests are the training questions. */
+  onTraining: boolean;
 }
 
 /** Runs (or goes on with) one seed; returns a row a variant, the start first. */
@@ -34,8 +38,8 @@ export async function runSeed(run: SeedRun): Promise<ResultRow[]> {
   const base = recipe.model ?? (await coldStart(run, world!));
   const sources: Sources = {
     chat: await loadChat(base),
-    train: await openRecords(recipe.data.train ?? world!.rl),
-    tests: await openTests(run, world),
+    train: await openRecords(recipe.data.train ?? world!.rl, trainOptions(recipe, run.context.say)),
+    ...(await openTests(run, world)),
   };
   const makeJudge = await judgeMaker(run, base, sources, world);
   const variants = runnable(run, makeJudge);
@@ -85,23 +89,30 @@ async function prepareWorld(run: SeedRun): Promise<WorldFiles> {
 }
 
 /** The world's tests, or the user's; without any, the training questions, which the user is told. */
-async function openTests({ recipe, context }: SeedRun, world: WorldFiles | null): Promise<Sources['tests']> {
+async function openTests(
+  { recipe, context }: SeedRun,
+  world: WorldFiles | null,
+): Promise<Pick<Sources, 'tests' | 'onTraining'>> {
   const { train, id, ood } = recipe.data;
   const own = train !== null;
   const files = {
     id: id ?? (own ? (ood ? null : train) : world!.testId),
     ood: ood ?? (own ? null : world!.testOod),
   };
-  if (files.id === train && own)
+  const onTraining = files.id === train && own;
+  if (onTraining)
     context.say(`no data.id or data.ood: evaluating on the training questions themselves (${train})`);
+  // what may be left out in training may be left out here
+  const options = onTraining ? trainOptions(recipe, () => {}) : testOptions(recipe);
   const limit = (records: Records): Records => ({
     ...records,
     length: Math.min(records.length, recipe.eval.limit ?? records.length),
   });
-  return {
-    ...(files.id ? { id: limit(await openRecords(files.id)) } : {}),
-    ...(files.ood ? { ood: limit(await openRecords(files.ood)) } : {}),
+  const tests = {
+    ...(files.id ? { id: limit(await openRecords(files.id, options)) } : {}),
+    ...(files.ood ? { ood: limit(await openRecords(files.ood, options)) } : {}),
   };
+  return { tests, onTraining };
 }
 
 /** Variants that need thinking rewards give way to outcome-only GRPO where nobody can give any; the user is told. */
@@ -149,6 +160,7 @@ async function trainVariant(
         template: recipe.data.template,
         settings,
         stage,
+        maxBad: recipe.data.max_bad,
       });
       context.reporter.finish(stage.label);
     } finally {
@@ -169,7 +181,7 @@ async function scored(
   variant: string,
   stageDir: string,
   model: string,
-  { chat, tests }: Sources,
+  { chat, tests, onTraining }: Sources,
 ): Promise<ResultRow> {
   const { recipe, seed, context } = run;
   const scores: { id: Scores | null; ood: Scores | null } = { id: null, ood: null };
@@ -194,6 +206,7 @@ async function scored(
         seed,
         progress: (done) => context.reporter.update(label, before + done),
         signal: context.signal,
+        ...(onTraining ? { leaveOut: leaveOutOf(run, label, records) } : {}),
       });
       before += records.length;
     }
@@ -206,6 +219,14 @@ async function scored(
   );
   if (engine) context.reporter.finish(label, facts.join(', '));
   return { variant, seeds: [{ seed, ...scores }] };
+}
+
+/** Questions that are trained on are left out here as they are there. */
+function leaveOutOf({ recipe, context }: SeedRun, label: string, records: Records): (error: unknown) => void {
+  const stage = { name: label, warn: context.say, howToResume: context.howToResume };
+  const maxBad = recipe.data.max_bad;
+  const { note } = badRowCount(stage, { maxBad, rows: records.length, asked: 0, before: 0 });
+  return (error) => note(error, 0);
 }
 
 /**

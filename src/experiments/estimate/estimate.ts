@@ -14,6 +14,7 @@ import { type Parameters, parametersOf, policyOf } from '../adapters.ts';
 import { teachesOwnRecords } from '../annotator.ts';
 import { engineOf, type Trained } from '../context.ts';
 import type { Recipe } from '../recipe.ts';
+import { testOptions, trainOptions } from '../records.ts';
 import { writeStartModel } from '../start-model.ts';
 import { trmTraining } from '../trm-stage.ts';
 import { countedMeter, type Model, sizesOf, yardstick } from './counted.ts';
@@ -157,9 +158,15 @@ function picturesOf({ world }: Recipe): number {
 async function countRecords(recipe: Recipe): Promise<{ tests: number; trm: number | null }> {
   const { data, world, judge, eval: evaluation } = recipe;
   const most = evaluation.limit ?? Number.POSITIVE_INFINITY;
-  const train = data.train === null ? null : await openRecords(data.train);
+  const train =
+    data.train === null
+      ? null
+      : await openRecords(
+          data.train,
+          trainOptions(recipe, () => {}),
+        );
   const size = async (file: string | null, otherwise: number) =>
-    Math.min(most, file === null ? otherwise : (await openRecords(file)).length);
+    Math.min(most, file === null ? otherwise : (await openRecords(file, testOptions(recipe))).length);
   const ownTests = train !== null && data.ood === null ? train.length : 0;
   const tests =
     (await size(data.id, train === null ? world.test : ownTests)) +
