@@ -153,8 +153,9 @@ function get(
     request.on('error', fail);
     request.on('response', (response) => {
       const end = (error: Error) => {
-        response.destroy();
+        // before what destroying it makes of it
         fail(error);
+        response.destroy();
       };
       response.on('error', fail);
       const { statusCode = 0, headers } = response;
