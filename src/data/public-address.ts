@@ -25,8 +25,7 @@ export function isPublicAddress(address: string): boolean {
   const parsed = ipaddr.parse(address);
   if (parsed.range() !== 'unicast') return false;
   if (parsed.kind() === 'ipv6' && !(parsed as ipaddr.IPv6).match(GLOBAL_IPV6)) return false;
-  const same = (other: string) =>
-    isIP(other) !== 0 && ipaddr.parse(other).toString() === parsed.toString();
+  const same = (other: string) => isIP(other) !== 0 && ipaddr.parse(other).toString() === parsed.toString();
   return !OF_CLOUDS.some(same) && !ownAddresses().some(same);
 }
 

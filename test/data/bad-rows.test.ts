@@ -27,23 +27,28 @@ function write(name: string, text: string) {
   return file;
 }
 
-it.each(kinds)('%s: bad rows are left out and said, the others keep their order and their names', async (name, text) => {
-  const rows = Array.from({ length: 200 }, (_, i) =>
-    i === 20 ? missing(i) : i === 120 ? row(i, { problem_type: 'poem' }) : row(i),
-  );
-  const file = write(name, text(rows));
-  const said: string[] = [];
-  const records = await openRecords(file, { maxBad: 0.01, say: (line) => said.push(line) });
-  expect(records.length).toBe(198);
-  const ids = await Promise.all(Array.from({ length: 198 }, async (_, i) => (await records.get(i)).problem_id));
-  expect(ids).toEqual(rows.map((each) => each.problem_id).filter((id) => id !== 20 && id !== 120));
-  expect((await records.get(20)).source).toMatch(/(:22|record 22)$/);
-  expect(said).toEqual([
-    expect.stringMatching(/^left out: \S+(:21|: record 21): path: no such picture: \S+20\.png$/),
-    expect.stringMatching(/^left out: .*(:121|: record 121): problem_type: must be one of/),
-    `${file}: 2 of 200 rows left out`,
-  ]);
-});
+it.each(kinds)(
+  '%s: bad rows are left out and said, the others keep their order and their names',
+  async (name, text) => {
+    const rows = Array.from({ length: 200 }, (_, i) =>
+      i === 20 ? missing(i) : i === 120 ? row(i, { problem_type: 'poem' }) : row(i),
+    );
+    const file = write(name, text(rows));
+    const said: string[] = [];
+    const records = await openRecords(file, { maxBad: 0.01, say: (line) => said.push(line) });
+    expect(records.length).toBe(198);
+    const ids = await Promise.all(
+      Array.from({ length: 198 }, async (_, i) => (await records.get(i)).problem_id),
+    );
+    expect(ids).toEqual(rows.map((each) => each.problem_id).filter((id) => id !== 20 && id !== 120));
+    expect((await records.get(20)).source).toMatch(/(:22|record 22)$/);
+    expect(said).toEqual([
+      expect.stringMatching(/^left out: \S+(:21|: record 21): path: no such picture: \S+20\.png$/),
+      expect.stringMatching(/^left out: .*(:121|: record 121): problem_type: must be one of/),
+      `${file}: 2 of 200 rows left out`,
+    ]);
+  },
+);
 
 it.each(kinds)('%s: one more than the share is an error that says both', async (name, text) => {
   const file = write(name, text(Array.from({ length: 100 }, (_, i) => (i < 3 ? missing(i) : row(i)))));
@@ -57,7 +62,9 @@ it.each(kinds)('%s: one more than the share is an error that says both', async (
 it.each(kinds)('%s: where the share allows no row, the first bad one is the error', async (name, text) => {
   const file = write(name, text(Array.from({ length: 50 }, (_, i) => (i === 7 ? missing(i) : row(i)))));
   for (const maxBad of [0, 0.01])
-    await expect(openRecords(file, { maxBad })).rejects.toThrow(/(:8|record 8): path: no such picture: \S+7\.png$/);
+    await expect(openRecords(file, { maxBad })).rejects.toThrow(
+      /(:8|record 8): path: no such picture: \S+7\.png$/,
+    );
 });
 
 it('a line that is no JSON, or no UTF-8, is a bad row', async () => {
@@ -69,7 +76,10 @@ it('a line that is no JSON, or no UTF-8, is a bad row', async () => {
 });
 
 it('many bad rows are said in a few lines', async () => {
-  const file = write('r.jsonl', kinds[0][1](Array.from({ length: 100 }, (_, i) => (i < 40 ? missing(i) : row(i)))));
+  const file = write(
+    'r.jsonl',
+    kinds[0][1](Array.from({ length: 100 }, (_, i) => (i < 40 ? missing(i) : row(i)))),
+  );
   const said: string[] = [];
   await openRecords(file, { maxBad: 0.5, say: (line) => said.push(line) });
   expect(said.length).toBe(6);

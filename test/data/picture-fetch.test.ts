@@ -60,7 +60,8 @@ describe('public addresses', () => {
   ])('%s is none', (address) => expect(isPublicAddress(address)).toBe(false));
 
   it.each(['8.8.8.8', '1.1.1.1', '172.32.0.1', '2606:4700::1111', '2a00:1450::1'])('%s is one', (address) =>
-    expect(isPublicAddress(address)).toBe(true));
+    expect(isPublicAddress(address)).toBe(true),
+  );
 });
 
 describe('on the internet as it is, nothing of this machine is asked', () => {
@@ -149,7 +150,11 @@ describe('redirects', () => {
 
 describe('an answer', () => {
   it.each([
-    ['404', send('', 404), /^http:\/\/pictures\.test:\d+\/a\.png: cannot be fetched: the server answered 404$/],
+    [
+      '404',
+      send('', 404),
+      /^http:\/\/pictures\.test:\d+\/a\.png: cannot be fetched: the server answered 404$/,
+    ],
     ['larger than it may be', send(Buffer.alloc(10_001)), /is larger than 0 MB$/],
     ['that says it is larger', send('', 200, { 'content-length': '99999' }), /is larger than 0 MB$/],
     ['compressed', send(png, 200, { 'content-encoding': 'gzip' }), /sends it compressed/],
@@ -188,7 +193,9 @@ describe('the cache', () => {
   it('keeps a picture by its URL: many who ask at once and later ask the server once', async () => {
     const folder = temporaryFolder();
     const { url, asked } = await serve(send(png));
-    const all = await Promise.all(Array.from({ length: 5 }, () => fetchedPicture(url, { ...options, folder })));
+    const all = await Promise.all(
+      Array.from({ length: 5 }, () => fetchedPicture(url, { ...options, folder })),
+    );
     expect(all.every((bytes) => bytes.equals(png))).toBe(true);
     await fetchedPicture(`${url}#fragment`, { ...options, folder });
     expect(asked).toHaveLength(1);

@@ -49,7 +49,11 @@ describe('a picture', () => {
 
 describe('what is no picture is refused by its content with one line:', () => {
   it.each([
-    ['a text', Buffer.from('a cat on a mat'), /^p: is not a picture by its content \(PNG, JPEG, /],
+    [
+      'a text',
+      Buffer.from('a cat on a mat'),
+      /^p: cannot decode the picture: by its content it is none \(PNG, JPEG, /,
+    ],
     ['an SVG', Buffer.from('\ufeff<?xml version="1.0"?>\n<svg width="9" height="9"/>'), /format SVG are not/],
     ['an SVG in gzip', Buffer.from([0x1f, 0x8b, 8, 0]), /format gzip are not read/],
     ['a web page', Buffer.from('<!DOCTYPE html><title>404</title>'), /format HTML are not read/],

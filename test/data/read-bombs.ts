@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { decodePicture } from '../../src/data/images.ts';
 import { bombs } from './picture-bombs.ts';
 
-const peak = () => Math.round(Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) / 1024);
+const peak = () =>
+  Math.round(Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) / 1024);
 
 const made = Object.entries(await bombs());
 const before = peak();
