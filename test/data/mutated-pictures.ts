@@ -21,7 +21,11 @@ const changes: Record<string, Change> = {
   },
   overwritten: (bytes, random) => {
     const from = at(bytes, random);
-    return bytes.fill(LARGE[random.below(LARGE.length)], from, from + 1 + random.below(4));
+    return bytes.fill(
+      LARGE[random.below(LARGE.length)],
+      from,
+      Math.min(bytes.length, from + 1 + random.below(4)),
+    );
   },
   'cut off': (bytes, random) => bytes.subarray(0, at(bytes, random)),
   'cut out': (bytes, random) => {

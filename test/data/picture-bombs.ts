@@ -24,7 +24,7 @@ function crc(bytes: Buffer): number {
 
 const u32 = (...values: number[]) => {
   const out = Buffer.alloc(4 * values.length);
-  values.forEach((value, i) => out.writeUInt32BE(value, 4 * i));
+  for (const [i, value] of values.entries()) out.writeUInt32BE(value, 4 * i);
   return out;
 };
 
