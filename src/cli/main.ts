@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { InputError, Interrupted, RunError } from '../errors.ts';
+import { register as data } from './data.ts';
 import { register as doctor } from './doctor.ts';
 import { endBy } from './end-by.ts';
 import { register as evaluate } from './eval.ts';
@@ -29,7 +30,19 @@ export async function main(argv: string[]): Promise<number> {
     .version(version(), '--version', 'print the version')
     .exitOverride()
     .configureOutput({ writeErr: () => {} });
-  for (const register of [train, evaluate, sample, logprobs, exportModel, world, reward, trust, trm, doctor])
+  for (const register of [
+    train,
+    evaluate,
+    sample,
+    logprobs,
+    exportModel,
+    data,
+    world,
+    reward,
+    trust,
+    trm,
+    doctor,
+  ])
     register(program);
   if (argv.length === 0) {
     program.outputHelp();

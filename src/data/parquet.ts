@@ -19,6 +19,8 @@ export interface ParquetFile {
   length: number;
   /** Names of the top-level columns. */
   columns: string[];
+  /** Values at the ends of the columns' trees, such as `image.bytes`, and whether they are text. */
+  leaves: { path: string; text: boolean }[];
   /** Rows of each row group. */
   groups: number[];
   /**
@@ -28,6 +30,8 @@ export interface ParquetFile {
   rows(from: number, to: number, columns?: readonly string[]): Promise<Record<string, unknown>[]>;
   /** How many values of a leaf (`image.bytes`) are null in a row group, where its writer has said so; else null. */
   nulls(leaf: string, group: number): number | null;
+  /** The rows `[from, to)` that are read at one go with row `row` of a leaf: its page, or of lists its row group. */
+  neighbours(row: number, leaf: string): Promise<readonly [number, number]>;
 }
 
 interface Footer {
@@ -49,6 +53,7 @@ export async function openParquet(file: string): Promise<ParquetFile> {
     file,
     length,
     columns: names,
+    leaves: leafPaths(tree, [tree]).map((path) => leafOf(path[path.length - 1])),
     groups: groups.map(({ rows }) => rows),
     rows: async (from, to, columns = names) => {
       if (!(from >= 0 && from <= to && to <= length)) throw new RangeError(`no rows ${from} … ${to}`);
@@ -68,6 +73,26 @@ export async function openParquet(file: string): Promise<ParquetFile> {
       const count = chunk?.meta.statistics?.null_count;
       return count === undefined ? null : Number(count);
     },
+    neighbours: (row, leaf) =>
+      withFile(file, async (handle) => {
+        const g = starts.findLastIndex((start) => start <= row);
+        const { rows, chunks } = groups[g];
+        const chunk = chunks.find(({ meta }) => meta.path_in_schema.join('.') === leaf)!;
+        const pages = listed.get(chunk) ?? (await listPages(chunk, await readerOf(handle, chunk)));
+        listed.set(chunk, pages);
+        const page = pages.find((one) => one.row !== null && row - starts[g] < one.row + one.rows);
+        return page
+          ? [starts[g] + page.row!, starts[g] + page.row! + page.rows]
+          : [starts[g], starts[g] + rows];
+      }),
+  };
+}
+
+function leafOf({ path, element }: SchemaTree): ParquetFile['leaves'][number] {
+  const { type, converted_type: converted, logical_type: logical } = element;
+  return {
+    path: path.join('.'),
+    text: type === 'BYTE_ARRAY' && (converted === 'UTF8' || logical?.type === 'STRING'),
   };
 }
 

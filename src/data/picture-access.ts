@@ -55,7 +55,8 @@ export function rootsOf(file: string, { roots }: PictureAccess): string[] | unde
   if (roots === null) return undefined;
   const folder = dirname(resolve(file));
   const ofRun = basename(folder) === 'trm' ? [join(dirname(folder), 'data')] : [];
-  return [folder, ...ofRun, ...roots.map((root) => resolve(root))];
+  // the file itself, which in a cache of repositories is a link to elsewhere: pictures may be embedded in it
+  return [folder, resolve(file), ...ofRun, ...roots.map((root) => resolve(root))];
 }
 
 /** Throws InputError where a file, all symbolic links followed, lies in none of the folders. */
@@ -79,9 +80,10 @@ export function pictureLooker(roots: readonly string[] | undefined): (address: s
     }
     return real && join(real, basename(file));
   };
+  const known = new Set<string>();
   return (address) => {
     const at = pictureAddress(address);
-    if (at.kind === 'url') return;
+    if (at.kind === 'url' || known.has(at.file)) return;
     const info = statOrNull(at.file);
     if (info === null) throw new InputError(`no such picture: ${shownAddress(at.file)}`);
     if (!info.isFile()) throw new InputError(`not a file: ${shownAddress(at.file)}`);
@@ -89,6 +91,8 @@ export function pictureLooker(roots: readonly string[] | undefined): (address: s
     const real = realOf(at.file);
     if (real === null || !reals.some((root) => isInside(real, root)))
       throw outside(at.file, real ?? at.file, roots);
+    // of many rows
+    if (at.kind === 'parquet') known.add(at.file);
   };
 }
 
@@ -112,7 +116,7 @@ function realOrNull(path: string): string | null {
 function isInside(real: string, root: string | null): boolean {
   if (root === null) return false;
   const way = relative(root, real);
-  return way !== '' && way !== '..' && !way.startsWith(`..${sep}`) && resolve(root, way) === real;
+  return way !== '..' && !way.startsWith(`..${sep}`) && resolve(root, way) === real;
 }
 
 function outside(file: string, real: string, roots: readonly string[]): InputError {

@@ -1,14 +1,19 @@
 /**
- * Opens a file of records: every row is checked and every picture looked for before anything is trained on it.
- * JSON (one array) and JSONL; the file's extension decides. Of a JSONL file only byte offsets stay in memory.
+ * Opens records: every row is checked and every picture file looked for before anything is trained on them. JSON (one
+ * array), JSONL and Parquet, by the file's extension; one file, the shards of a set, or a dataset repository. Of a JSONL
+ * file only byte offsets stay in memory, of a Parquet file its footer and the last few row groups without pictures.
  */
 import { open, readFile, stat } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { InputError } from '../errors.ts';
-import { type BadRowRule, leaveOut, STRICT } from './bad-rows.ts';
+import { type BadRowRule, type LeftOut, leaveOut, STRICT } from './bad-rows.ts';
+import { repositoryFiles } from './hub/repository.ts';
 import { decodeUtf8, parseJson, readError, readLines } from './jsonl.ts';
+import { chosen, concatenated, type Rows } from './mix.ts';
+import { openParquetRows, type RowCache } from './parquet-records.ts';
 import { addressOfPath, OWN_FOLDER, type PictureAccess, pictureLooker, rootsOf } from './picture-access.ts';
 import { type DataRecord, parseRecord } from './record.ts';
+import { isRepository, listShards } from './shards.ts';
 
 /** A record with what is needed to use it and to talk about it. */
 export interface LoadedRecord extends DataRecord {
@@ -16,62 +21,108 @@ export interface LoadedRecord extends DataRecord {
   picture: string | null;
   /** Folders of which one must hold the picture's file when it is read; left out: anywhere. */
   roots?: readonly string[];
-  /** `FILE:LINE` (JSONL) or `FILE: record N` (JSON): the beginning of every message about it. */
+  /** `FILE:LINE` (JSONL), `FILE: record N` (JSON) or `FILE#ROW` (Parquet): the beginning of every message about it. */
   source: string;
 }
 
-export interface Records {
-  length: number;
+export interface Records extends Rows<LoadedRecord> {
   /** Record i, 0-based. Throws InputError if the file was changed meanwhile. */
   get(i: number): Promise<LoadedRecord>;
   /** The file, as it was given. */
   source: string;
 }
 
-/** How a file of records is opened. */
+/** How records are opened. */
 export interface OpenOptions extends BadRowRule {
-  /** What its records may name as pictures. */
+  /** What they may name as pictures. */
   access: PictureAccess;
 }
 
-const readers: Record<string, (file: string, options: OpenOptions) => Promise<Records>> = {
+/** What the files of a set have in common while they are opened. */
+interface Opening {
+  access: PictureAccess;
+  left: LeftOut;
+  cache: RowCache;
+}
+
+type Reader = (file: string, opening: Opening) => Promise<Records>;
+
+const readers: Record<string, Reader> = {
   '.json': openJson,
   '.jsonl': openJsonl,
   '.ndjson': openJsonl,
+  '.parquet': openParquetRecords,
 };
 const maxJsonBytes = 512 << 20;
 
 /**
- * Opens a file of records. Paths of pictures resolve against the file's folder. Rows that cannot be used are left out as
- * far as the options allow it, which is not at all by default.
- * Throws InputError naming file, line and key: broken JSON, a wrong record, a picture that is missing or may not be read,
- * no records at all.
+ * Opens a file of records, the shards of a set (a folder, or a pattern with `*`), or a dataset repository
+ * (`hf://datasets/OWNER/NAME…`). Paths of pictures resolve against the file's folder. Rows that cannot be used are left
+ * out as far as the options allow it, which is not at all by default. Throws InputError naming file, line and key: broken
+ * JSON, a wrong record, a picture that is missing or may not be read, no records at all.
  */
-export async function openRecords(file: string, options: Partial<OpenOptions> = {}): Promise<Records> {
+export async function openRecords(what: string, options: Partial<OpenOptions> = {}): Promise<Records> {
+  const { access, ...rule } = { ...STRICT, access: OWN_FOLDER, ...options };
+  const files = await recordFiles(what);
+  const opening: Opening = { access, left: leaveOut(rule), cache: new Map() };
+  const sources: Records[] = [];
+  for (const file of files) sources.push(await readerOf(file)(file, opening));
+  const records = concatenated(sources, what);
+  opening.left.settle(what, records.length);
+  if (records.length === 0) throw new InputError(`${what}: holds no records`);
+  return records;
+}
+
+/** The files that hold the records that `what` names, fetched where they are in a repository. Throws InputError. */
+export async function recordFiles(what: string): Promise<string[]> {
+  const files = isRepository(what) ? await repositoryFiles(what) : await listShards(what);
+  files.forEach(readerOf);
+  return files;
+}
+
+function readerOf(file: string): Reader {
   const reader = readers[extname(file).toLowerCase()];
-  const info = await stat(file).catch((error) => {
-    throw readError(error, file);
-  });
-  if (info.isDirectory()) throw new InputError(`${file}: is a folder; name the file of records in it`);
   if (reader === undefined)
     throw new InputError(
       `${file}: unknown kind of file; records are read from ${Object.keys(readers).join(', ')}`,
     );
-  const records = await reader(file, { ...STRICT, access: OWN_FOLDER, ...options });
-  if (records.length === 0) throw new InputError(`${file}: holds no records`);
-  return records;
+  return reader;
 }
 
-async function openJsonl(file: string, options: OpenOptions): Promise<Records> {
-  const look = pictureCheck(file, options.access);
-  const left = leaveOut(options);
+async function openParquetRecords(file: string, { access, left, cache }: Opening): Promise<Records> {
+  const look = pictureCheck(file, access);
+  const rows = await openParquetRows(file, cache);
+  const load = ({ value, source }: { value: unknown; source: string }) =>
+    loadRecord(value, source, file, access);
+  const good: number[] = [];
+  for (let row = 0; row < rows.length; row++) {
+    // a row group that cannot be read is the file's fault and not a row's
+    const read = await rows.get(row);
+    try {
+      look(load(read));
+      good.push(row);
+    } catch (error) {
+      left.note(error);
+    }
+  }
+  const all: Records = {
+    length: rows.length,
+    blocks: rows.groups,
+    source: file,
+    get: async (row) => load(await rows.get(row)),
+  };
+  return good.length === rows.length ? all : { ...all, ...chosen(all, Uint32Array.from(good)) };
+}
+
+async function openJsonl(file: string, { access, left }: Opening): Promise<Records> {
+  const look = pictureCheck(file, access);
   const starts: number[] = [];
   const lengths: number[] = [];
   const lines: number[] = [];
   const load = (bytes: Uint8Array, line: number): LoadedRecord | null => {
     const source = `${file}:${line}`;
     const text = decodeUtf8(bytes, source);
-    return text.trim() === '' ? null : loadRecord(parseJson(text, source), source, file, options.access);
+    return text.trim() === '' ? null : loadRecord(parseJson(text, source), source, file, access);
   };
   for await (const { line, offset, bytes } of readLines(file)) {
     try {
@@ -86,7 +137,6 @@ async function openJsonl(file: string, options: OpenOptions): Promise<Records> {
     lengths.push(bytes.length);
     lines.push(line);
   }
-  left.settle(file, lines.length);
   return {
     length: lines.length,
     source: file,
@@ -100,9 +150,8 @@ async function openJsonl(file: string, options: OpenOptions): Promise<Records> {
   };
 }
 
-async function openJson(file: string, options: OpenOptions): Promise<Records> {
-  const look = pictureCheck(file, options.access);
-  const left = leaveOut(options);
+async function openJson(file: string, { access, left }: Opening): Promise<Records> {
+  const look = pictureCheck(file, access);
   const { size } = await stat(file);
   if (size > maxJsonBytes)
     throw new InputError(
@@ -115,14 +164,13 @@ async function openJson(file: string, options: OpenOptions): Promise<Records> {
   const records: LoadedRecord[] = [];
   rows.forEach((row, index) => {
     try {
-      const record = loadRecord(row, `${file}: record ${index + 1}`, file, options.access);
+      const record = loadRecord(row, `${file}: record ${index + 1}`, file, access);
       look(record);
       records.push(record);
     } catch (error) {
       left.note(error);
     }
   });
-  left.settle(file, records.length);
   return { length: records.length, source: file, get: async (i) => records[i] };
 }
 
@@ -164,6 +212,15 @@ export function pictureCheck(
   return ({ picture, source }) => {
     if (picture !== null) about(source, () => look(picture));
   };
+}
+
+/** Throws InputError `SOURCE: path: …` where a record's picture is not there, or lies where it may not. */
+export function checkPicture({
+  picture,
+  roots,
+  source,
+}: Pick<LoadedRecord, 'picture' | 'roots' | 'source'>): void {
+  if (picture !== null) about(source, () => pictureLooker(roots)(picture));
 }
 
 function about<T>(source: string, work: () => T): T {

@@ -69,7 +69,7 @@ async function recordFile(data: string, split: string | null): Promise<string> {
 
 /** The world's split of each record, null where there is none. JSONL is read as one stream: `get` opens the file anew. */
 async function* worldSplits(all: Records): AsyncGenerator<string | null> {
-  if (extname(all.source).toLowerCase() === '.json')
+  if (!['.jsonl', '.ndjson'].includes(extname(all.source).toLowerCase()))
     for (let i = 0; i < all.length; i++) yield worldSplit(await all.get(i));
   else for await (const { value } of readJsonl(all.source)) yield worldSplit(value);
 }

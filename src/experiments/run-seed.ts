@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Chat, loadChat } from '../data/chat.ts';
-import { openRecords, type Records } from '../data/reader.ts';
+import type { Records } from '../data/reader.ts';
 import { evalFolder, readScores } from '../data/run-files.ts';
 import type { Scores } from '../data/run-folder.ts';
 import { evaluate } from '../eval/predict.ts';
@@ -17,8 +17,8 @@ import type { VariantName } from '../trust/variants.ts';
 import { coldStart } from './cold-start.ts';
 import { engineOf, isInterruption, type SeedRun, stageOf } from './context.ts';
 import { type JudgeMaker, judgeMaker } from './judges.ts';
-import { testOptions, trainOptions } from './records.ts';
 import type { ResultRow } from './results.ts';
+import { openTestFiles, openTraining } from './training-data.ts';
 import { measureOnPolicy } from './trm-stage.ts';
 import { type WorldFiles, worldFiles, writeWorld } from './world-files.ts';
 
@@ -36,11 +36,9 @@ export async function runSeed(run: SeedRun): Promise<ResultRow[]> {
   const { recipe, dir } = run;
   const world = needsWorld(run) ? await prepareWorld(run) : null;
   const base = recipe.model ?? (await coldStart(run, world!));
-  const sources: Sources = {
-    chat: await loadChat(base),
-    train: await openRecords(recipe.data.train ?? world!.rl, trainOptions(recipe, run.context.say)),
-    ...(await openTests(run, world)),
-  };
+  const chat = await loadChat(base);
+  const train = await openTraining(recipe, world?.rl, chat, run.context.say);
+  const sources: Sources = { chat, train, ...(await openTests(run, world, train)) };
   const makeJudge = await judgeMaker(run, base, sources, world);
   const variants = runnable(run, makeJudge);
 
@@ -92,26 +90,17 @@ async function prepareWorld(run: SeedRun): Promise<WorldFiles> {
 async function openTests(
   { recipe, context }: SeedRun,
   world: WorldFiles | null,
+  train: Records,
 ): Promise<Pick<Sources, 'tests' | 'onTraining'>> {
-  const { train, id, ood } = recipe.data;
-  const own = train !== null;
-  const files = {
-    id: id ?? (own ? (ood ? null : train) : world!.testId),
-    ood: ood ?? (own ? null : world!.testOod),
-  };
-  const onTraining = files.id === train && own;
+  const { id, ood } = await openTestFiles(recipe, world, train);
+  const onTraining = id === train;
   if (onTraining)
-    context.say(`no data.id or data.ood: evaluating on the training questions themselves (${train})`);
-  // what may be left out in training may be left out here
-  const options = onTraining ? trainOptions(recipe, () => {}) : testOptions(recipe);
+    context.say(`no data.id or data.ood: evaluating on the training questions themselves (${train.source})`);
   const limit = (records: Records): Records => ({
     ...records,
     length: Math.min(records.length, recipe.eval.limit ?? records.length),
   });
-  const tests = {
-    ...(files.id ? { id: limit(await openRecords(files.id, options)) } : {}),
-    ...(files.ood ? { ood: limit(await openRecords(files.ood, options)) } : {}),
-  };
+  const tests = { ...(id ? { id: limit(id) } : {}), ...(ood ? { ood: limit(ood) } : {}) };
   return { tests, onTraining };
 }
 

@@ -168,7 +168,7 @@ async function recordsOf(
 ): Promise<LoadedRecord[]> {
   const found: LoadedRecord[] = [];
   for (let ahead = 0; found.length < groups.length && ahead * prompts <= records.length; ahead++)
-    for (const { at } of itemsOf(step + ahead, prompts, seed, records.length)) {
+    for (const { at } of itemsOf(step + ahead, prompts, seed, records)) {
       const record = await records.get(at).catch((error) => {
         if (error instanceof InputError) return null;
         throw error;

@@ -3,7 +3,7 @@
  * response is complete, where the judge takes responses singly, while others are still being sampled.
  */
 import type { Chat } from '../data/chat.ts';
-import { orderedItems } from '../data/order.ts';
+import { itemOrder, type Shape } from '../data/order.ts';
 import { recordPrompt } from '../data/prompting.ts';
 import type { LoadedRecord, Records } from '../data/reader.ts';
 import type { DrawnToken, Engine, Prompt, Sample } from '../engine/types.ts';
@@ -35,14 +35,14 @@ export interface SampledAt {
   judged: number;
 }
 
-/** Indices of step s (1, 2, …) in the seeded order of `n` records: items (s−1)·P … s·P−1, as keys of their draws too. */
+/** Indices of step s (1, 2, …) in the seeded order of records: items (s−1)·P … s·P−1, as keys of their draws too. */
 export function itemsOf(
   step: number,
   prompts: number,
   seed: number,
-  n: number,
+  records: Shape,
 ): { key: number; at: number }[] {
-  const item = orderedItems(seed, n);
+  const item = itemOrder(records, seed);
   return Array.from({ length: prompts }, (_, p) => {
     const key = (step - 1) * prompts + p;
     return { key, at: item(key) };
@@ -65,7 +65,7 @@ async function questionsOf(
   step: number,
 ): Promise<Question[]> {
   for (let ahead = 0; ; ahead++) {
-    const items = itemsOf(step + ahead, settings.prompts, seed, records.length);
+    const items = itemsOf(step + ahead, settings.prompts, seed, records);
     const tried = await Promise.allSettled(
       items.map(async ({ key, at }): Promise<Question> => {
         const record = await records.get(at);

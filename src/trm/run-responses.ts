@@ -6,17 +6,19 @@ import { parse } from 'yaml';
 import { countRows, readJsonl } from '../data/jsonl.ts';
 import { OWN_FOLDER, type PictureAccess } from '../data/picture-access.ts';
 import { absoluteAddress } from '../data/picture-address.ts';
-import { type LoadedRecord, openRecords, type Records } from '../data/reader.ts';
+import type { LoadedRecord, Records } from '../data/reader.ts';
 import { listRollouts, rolloutsFile } from '../data/run-files.ts';
 import { RolloutGroup } from '../data/run-folder.ts';
+import { isRepository } from '../data/shards.ts';
+import { openSources, Sources } from '../data/sources.ts';
 import { parseWith } from '../data/validate.ts';
 import { InputError } from '../errors.ts';
 import type { CollectedBatch, ResponseSource } from './collect.ts';
 import { digest } from './question.ts';
 
 export interface RunResponses extends ResponseSource {
-  /** The records' file. */
-  data: string;
+  /** Where the records come from. */
+  data: Sources;
   /** Bytes of all rollouts. */
   bytes: number;
 }
@@ -38,7 +40,7 @@ export async function runResponses(
   const files = steps.map((step) => rolloutsFile(run, step));
   const sizes = await Promise.all(files.map(async (file) => (await stat(file)).size));
   const recordsFile = data ?? (await recordsOfRun(run));
-  const records = await openRecords(recordsFile, { access });
+  const records = await openSources(recordsFile, undefined, { access });
   const find = await finder(records, runRoot(run) ?? run);
   const inputs = await groupsIn(files);
 
@@ -82,16 +84,21 @@ function runRoot(run: string): string | null {
 }
 
 /** What the run was trained on: its recipe's `data.train`, or the world's records. */
-async function recordsOfRun(run: string): Promise<string> {
+async function recordsOfRun(run: string): Promise<Sources> {
   const up = dirname(resolve(run));
   const recipe = [run, up, dirname(up)]
     .map((dir) => join(dir, 'recipe.yaml'))
     .find((file) => existsSync(file));
   const train = recipe && parse(await readFile(recipe, 'utf8'))?.data?.train;
-  if (typeof train === 'string') {
-    if (existsSync(train)) return train;
+  if (recipe && train != null) {
+    const sources = parseWith(Sources, train, `${recipe}: data.train`);
+    const missing = [sources]
+      .flat()
+      .map((source) => (typeof source === 'string' ? source : source.path))
+      .find((path) => !isRepository(path) && !existsSync(path.includes('*') ? dirname(path) : path));
+    if (missing === undefined) return sources;
     throw new InputError(
-      `${recipe}: data.train: no such file from here: ${train}; name the records with --data`,
+      `${recipe}: data.train: no such file from here: ${missing}; name the records with --data`,
     );
   }
   const root = runRoot(run);

@@ -72,7 +72,8 @@ async function fromRun(flags: Flags, run: string): Promise<void> {
   const { runResponses } = await import('../../trm/run-responses.ts');
   const source = await runResponses(run, flags.data ?? null, accessOf(flags));
   const { inputs: groups, bytes } = source;
-  const settings = { run, groups, bytes, data: inputFile(source.data, '--data') };
+  const { identityOf } = await import('../../data/sources.ts');
+  const settings = { run, groups, bytes, data: await identityOf(source.data) };
   await write(flags, source, settings);
 }
 
@@ -92,7 +93,7 @@ async function fromPolicy(flags: Flags, model: string): Promise<void> {
   checkTemplate(sampling.template, '--template');
   const limit = flags.limit === undefined ? undefined : wholeNumber('--limit', flags.limit, 1);
   const { adapter = null, policyModel = null } = flags;
-  const data = inputFile(flags.data, '--data');
+  const data = await recordsInput(flags.data);
   const settings = {
     policy: withoutSecrets(model),
     adapter,
@@ -113,6 +114,16 @@ async function fromPolicy(flags: Flags, model: string): Promise<void> {
   } finally {
     await policy.dispose();
   }
+}
+
+/** Records by what they are, as a single file, as shards or in a repository. */
+async function recordsInput(data: string): Promise<{ file: string; bytes: number }> {
+  const { existsSync, statSync } = await import('node:fs');
+  const { isRepository } = await import('../../data/shards.ts');
+  const { identityOf } = await import('../../data/sources.ts');
+  const isSet =
+    isRepository(data) || data.includes('*') || (existsSync(data) && statSync(data).isDirectory());
+  return isSet ? identityOf(data) : inputFile(data, '--data');
 }
 
 async function policyInFolder(flags: Flags, model: string, sampling: SamplingOptions): Promise<Policy> {
