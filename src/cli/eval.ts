@@ -4,6 +4,7 @@ import { InputError } from '../errors.ts';
 import type { EvalFlags } from './eval/flags.ts';
 import { ADAPTER } from './flags.ts';
 import { withOptionalJudgeFlags } from './judge-flags.ts';
+import { withRecordFlags } from './record-flags.ts';
 
 export function register(program: Command): void {
   const command = program
@@ -80,7 +81,7 @@ export function register(program: Command): void {
     .option('--extractor-concurrency <n>', 'calls under way at once; 8 by default')
     .option('--extractor-timeout <seconds>', 'until a call is given up and tried again; 60 by default')
     .option('--extractor-key <variable>', 'environment variable with the key; OPENAI_API_KEY by default');
-  withOptionalJudgeFlags(command).action(evaluate);
+  withOptionalJudgeFlags(withRecordFlags(command)).action(evaluate);
 }
 
 async function evaluate(flags: EvalFlags): Promise<void> {

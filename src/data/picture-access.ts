@@ -10,14 +10,17 @@ import { InputError } from '../errors.ts';
 import { absoluteAddress, isPictureUrl, pictureAddress, shownAddress } from './picture-address.ts';
 
 export interface PictureAccess {
-  /** Folders in which pictures may lie, beside the one of the record's file. */
-  roots: readonly string[];
+  /** Folders in which pictures may lie, beside the one of the record's file; null: anywhere. */
+  roots: readonly string[] | null;
   /** Whether pictures may be fetched from http(s) URLs. */
   urls: boolean;
 }
 
 /** What holds where nobody says otherwise. */
 export const OWN_FOLDER: PictureAccess = { roots: [], urls: false };
+
+/** Where pictures are passed on by their names and not looked at. */
+export const NOT_LOOKED_AT: PictureAccess = { roots: null, urls: true };
 
 /** Longer paths are no paths of any file system. */
 const LONGEST = 4096;
@@ -46,12 +49,14 @@ export function addressOfPath(path: string, file: string, { urls }: PictureAcces
 
 /**
  * Folders that pictures of the records in `file` may lie in. What a run writes about its own questions (RUN/trm/*.jsonl)
- * has their pictures in RUN/data.
+ * has their pictures in RUN/data. Undefined: anywhere.
  */
-export function rootsOf(file: string, { roots }: PictureAccess): string[] {
+export function rootsOf(file: string, { roots }: PictureAccess): string[] | undefined {
+  if (roots === null) return undefined;
   const folder = dirname(resolve(file));
   const ofRun = basename(folder) === 'trm' ? [join(dirname(folder), 'data')] : [];
-  return [folder, ...ofRun, ...roots.map((root) => resolve(root))];
+  // the file itself, which in a cache of repositories is a link to elsewhere: pictures may be embedded in it
+  return [folder, resolve(file), ...ofRun, ...roots.map((root) => resolve(root))];
 }
 
 /** Throws InputError where a file, all symbolic links followed, lies in none of the folders. */
@@ -62,8 +67,8 @@ export async function requireInside(file: string, roots: readonly string[]): Pro
 }
 
 /** Looks at many pictures of few folders, before any of them is read: whether they are there and may be used. */
-export function pictureLooker(roots: readonly string[]): (address: string) => void {
-  const reals = roots.map(realOrNull);
+export function pictureLooker(roots: readonly string[] | undefined): (address: string) => void {
+  const reals = roots?.map(realOrNull);
   const folders = new Map<string, string | null>();
   const realOf = (file: string): string | null => {
     if (lstatSync(file).isSymbolicLink()) return realOrNull(file);
@@ -75,15 +80,19 @@ export function pictureLooker(roots: readonly string[]): (address: string) => vo
     }
     return real && join(real, basename(file));
   };
+  const known = new Set<string>();
   return (address) => {
     const at = pictureAddress(address);
-    if (at.kind === 'url') return;
+    if (at.kind === 'url' || known.has(at.file)) return;
     const info = statOrNull(at.file);
     if (info === null) throw new InputError(`no such picture: ${shownAddress(at.file)}`);
     if (!info.isFile()) throw new InputError(`not a file: ${shownAddress(at.file)}`);
+    if (roots === undefined || reals === undefined) return;
     const real = realOf(at.file);
     if (real === null || !reals.some((root) => isInside(real, root)))
       throw outside(at.file, real ?? at.file, roots);
+    // of many rows
+    if (at.kind === 'parquet') known.add(at.file);
   };
 }
 
@@ -107,7 +116,7 @@ function realOrNull(path: string): string | null {
 function isInside(real: string, root: string | null): boolean {
   if (root === null) return false;
   const way = relative(root, real);
-  return way !== '' && way !== '..' && !way.startsWith(`..${sep}`) && resolve(root, way) === real;
+  return way !== '..' && !way.startsWith(`..${sep}`) && resolve(root, way) === real;
 }
 
 function outside(file: string, real: string, roots: readonly string[]): InputError {

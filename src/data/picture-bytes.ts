@@ -4,11 +4,10 @@
  */
 import { InputError } from '../errors.ts';
 import { parquetPicture } from './parquet-picture.ts';
-import { requireInside } from './picture-access.ts';
 import { pictureAddress, shownAddress } from './picture-address.ts';
 import { fetchedPicture } from './picture-cache.ts';
 import { MAX_BYTES } from './picture-header.ts';
-import { readRegularFile } from './regular-file.ts';
+import { readRegularFile, requireRegularFile } from './regular-file.ts';
 
 /**
  * The encoded bytes. `roots`: folders of which one must hold the file, symbolic links followed; left out: anywhere, for
@@ -18,7 +17,7 @@ export async function pictureBytes(address: string, roots?: readonly string[]): 
   const at = pictureAddress(address);
   if (at.kind === 'file') return readRegularFile(at.file, { maxBytes: MAX_BYTES, roots });
   if (at.kind === 'url') return fetchedPicture(at.url);
-  if (roots !== undefined) await requireInside(at.file, roots);
+  await requireRegularFile(at.file, roots);
   const bytes = await parquetPicture(at.file, at.row);
   if (bytes.length > MAX_BYTES)
     throw new InputError(

@@ -10,8 +10,7 @@ import { isIP, type LookupFunction } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pRetry from 'p-retry';
 import { InputError } from '../errors.ts';
-import { waitMs } from './chat-endpoint.ts';
-import { brokenConnection, Failed, retryAfterMs } from './http-failure.ts';
+import { brokenConnection, Failed, retryAfterMs, waitMs } from './http-failure.ts';
 import { shortened } from './one-line.ts';
 import { shownAddress } from './picture-address.ts';
 import { isPublicAddress, isWebPort } from './public-address.ts';
@@ -154,8 +153,9 @@ function get(
     request.on('error', fail);
     request.on('response', (response) => {
       const end = (error: Error) => {
-        response.destroy();
+        // before what destroying it makes of it
         fail(error);
+        response.destroy();
       };
       response.on('error', fail);
       const { statusCode = 0, headers } = response;

@@ -98,7 +98,7 @@ function notRead(bytes: Buffer): string {
   const start = ascii(bytes, 0, 1024).replace(/^\xef\xbb\xbf/, '');
   const other = OTHERS.find(([, test]) => test(start))?.[0];
   return other === undefined
-    ? 'is not a picture by its content (PNG, JPEG, WebP, GIF, TIFF and AVIF are read)'
+    ? 'cannot decode the picture: by its content it is none (PNG, JPEG, WebP, GIF, TIFF and AVIF are read)'
     : `pictures of format ${other} are not read; convert it to PNG or JPEG`;
 }
 

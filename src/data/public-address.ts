@@ -2,6 +2,7 @@
  * Which addresses of the internet a stranger's URL may lead to: public ones, nothing of this machine or the networks it
  * is in. IANA's special-purpose registries (RFC 6890 and its updates) by ipaddr.js; only what these call unicast is public.
  */
+import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import ipaddr from 'ipaddr.js';
 
@@ -20,12 +21,11 @@ const OF_CLOUDS = ['168.63.129.16'];
 
 /** Whether an IP address is public. Those that hold an IPv4 address (mapped, NAT64, 6to4, Teredo …) never are. */
 export function isPublicAddress(address: string): boolean {
-  if (!ipaddr.isValid(address)) return false;
+  if (isIP(address) === 0) return false;
   const parsed = ipaddr.parse(address);
   if (parsed.range() !== 'unicast') return false;
   if (parsed.kind() === 'ipv6' && !(parsed as ipaddr.IPv6).match(GLOBAL_IPV6)) return false;
-  const same = (other: string) =>
-    ipaddr.isValid(other) && ipaddr.parse(other).toString() === parsed.toString();
+  const same = (other: string) => isIP(other) !== 0 && ipaddr.parse(other).toString() === parsed.toString();
   return !OF_CLOUDS.some(same) && !ownAddresses().some(same);
 }
 

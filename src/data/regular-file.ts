@@ -47,6 +47,17 @@ export async function readRegularFile(file: string, { maxBytes, roots }: Regular
   }
 }
 
+/** Throws InputError naming the file where `readRegularFile` would, whatever its size; for who opens it by himself. */
+export async function requireRegularFile(file: string, roots?: readonly string[]): Promise<void> {
+  const shown = shownAddress(file);
+  try {
+    requireRegular(shown, await stat(file));
+    if (roots !== undefined) await requireInside(file, roots);
+  } catch (error) {
+    throw pathError(error, shown) ?? readError(error, shown);
+  }
+}
+
 function requireRegular(shown: string, info: { isFile(): boolean; isDirectory(): boolean }): void {
   if (info.isDirectory()) throw new InputError(`${shown}: is a folder, not a picture`);
   if (!info.isFile())

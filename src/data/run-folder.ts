@@ -81,6 +81,8 @@ export const RlMetrics = z.object({
   applied: z.boolean(),
   /** Where the TRM was refreshed after this step. */
   trm: TrmCheck.nullish(),
+  /** Questions left out because their pictures cannot be used; not in runs of earlier versions. */
+  bad_rows: count.optional(),
   by_type: z.record(z.string(), z.object({ accuracy: share, n: count })),
   /** Share of each reasoning style; null without an oracle. */
   styles: z.record(z.string(), share).nullable(),
@@ -105,6 +107,8 @@ export const SftMetrics = z.object({
   by_kind: z.record(z.string(), z.number().nullable()),
   /** Trained tokens in this step. */
   tokens: count,
+  /** Examples left out because their pictures cannot be used; not in runs of earlier versions. */
+  bad_rows: count.optional(),
   grad_norm: z.number().nullable(),
   applied: z.boolean(),
   time: z.object({ update_s: z.number(), total_s: z.number() }),

@@ -6,7 +6,7 @@ import { stat } from 'node:fs/promises';
 import { isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
 import { concatenated, weighted } from './mix.ts';
-import { openRecords, type Records, recordFiles } from './reader.ts';
+import { type OpenOptions, openRecords, type Records, recordFiles } from './reader.ts';
 import { isRepository } from './shards.ts';
 
 const Source = z.strictObject({
@@ -37,10 +37,11 @@ export function nameOf(sources: Sources): string {
 export async function openSources(
   sources: Sources,
   each: (records: Records) => Promise<Records> = async (records) => records,
+  options: Partial<OpenOptions> = {},
 ): Promise<Records> {
-  if (typeof sources === 'string') return each(await openRecords(sources));
+  if (typeof sources === 'string') return each(await openRecords(sources, options));
   const opened: Records[] = [];
-  for (const { path } of sources) opened.push(await each(await openRecords(path)));
+  for (const { path } of sources) opened.push(await each(await openRecords(path, options)));
   const name = nameOf(sources);
   if (sources.some(({ weight }) => weight === undefined)) return concatenated(opened, name);
   return weighted(

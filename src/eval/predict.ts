@@ -21,6 +21,8 @@ export interface PredictOptions {
   seed: number;
   progress?: (done: number) => void;
   signal?: AbortSignal;
+  /** Told of a question that cannot be asked, which is left out; without it, that is an error: scores are over all. */
+  leaveOut?: (error: unknown) => void;
 }
 
 /** Questions asked of the engine at once. */
@@ -53,10 +55,24 @@ export async function* sampled(
   for (let from = 0; from < records.length; from += together) {
     options.signal?.throwIfAborted();
     const keys = Array.from({ length: Math.min(together, records.length - from) }, (_, i) => from + i);
-    const asked = await Promise.all(keys.map((i) => records.get(i)));
-    const prompts = await Promise.all(asked.map((record) => recordPrompt(chat, record, template)));
-    const drawn = await engine.sample(prompts, { samples, maxTokens, temperature, seed, keys, stop });
-    yield asked.map((record, i) => ({
+    const tried = await Promise.allSettled(
+      keys.map(async (key) => {
+        const record = await records.get(key);
+        return { key, record, prompt: await recordPrompt(chat, record, template) };
+      }),
+    );
+    for (const one of tried) {
+      if (one.status === 'fulfilled') continue;
+      if (options.leaveOut === undefined) throw one.reason;
+      options.leaveOut(one.reason);
+    }
+    const asked = tried.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    if (asked.length === 0) continue;
+    const drawn = await engine.sample(
+      asked.map(({ prompt }) => prompt),
+      { samples, maxTokens, temperature, seed, keys: asked.map(({ key }) => key), stop },
+    );
+    yield asked.map(({ record }, i) => ({
       record,
       responses: drawn[i].map(({ tokens, finish }) => ({
         response: chat.tokenizer.decode(finish === 'stop' ? tokens.slice(0, -1) : tokens),

@@ -117,6 +117,6 @@ function said(answer: { response: string; finish: Said['finish'] } | { failure: 
 async function recordParts(record: LoadedRecord, template: string): Promise<ShownPart[]> {
   const text = { text: questionText(record, template) };
   if (record.picture === null) return [text];
-  const bytes = await pictureBytes(record.picture);
+  const bytes = await pictureBytes(record.picture, record.roots);
   return [{ picture: bytes, source: `${record.source}: ${shownAddress(record.picture)}` }, text];
 }

@@ -14,12 +14,13 @@ import { teachesOwnRecords } from './annotator.ts';
 import { engineOf, judgeEngine } from './context.ts';
 import { refreshedConfig } from './judges.ts';
 import type { Recipe } from './recipe.ts';
+import { testOptions } from './records.ts';
 import { openTraining } from './training-data.ts';
 
 /** Throws InputError: a record file, picture, model, adapters or judge that cannot be used. */
 export async function checkInputs(recipe: Recipe): Promise<void> {
   const { model, judge, data } = recipe;
-  for (const file of [data.id, data.ood]) if (file !== null) await openRecords(file);
+  for (const file of [data.id, data.ood]) if (file !== null) await openRecords(file, testOptions(recipe));
   const { provider } = recipe.engine;
   await providerOf(`engine.provider: ${provider}`, provider);
   // lengths in tokens are looked at when the run begins: the model is checked further below

@@ -186,6 +186,12 @@ export const Recipe = z.strictObject({
         .default(null),
       /** How a question is written, with {problem} and {options}. */
       template: z.string().default('{problem}'),
+      /** Folder in which pictures may lie, beside the one of each file of records; null: only that. */
+      root: z.string().nullable().default(null),
+      /** Whether records may name http(s) URLs as pictures. */
+      urls: z.boolean().default(false),
+      /** Share of the training rows that may be left out because they cannot be used. */
+      max_bad: z.number().min(0).max(1).default(0.01),
     })
     .prefault({}),
   world: sizes,

@@ -6,7 +6,7 @@ import type { Chat } from '../data/chat.ts';
 import { itemOrder, type Shape } from '../data/order.ts';
 import { recordPrompt } from '../data/prompting.ts';
 import type { LoadedRecord, Records } from '../data/reader.ts';
-import type { DrawnToken, Engine, Sample } from '../engine/types.ts';
+import type { DrawnToken, Engine, Prompt, Sample } from '../engine/types.ts';
 import { outcomeReward } from '../rewards/outcome.ts';
 import type { Judge, JudgeScore } from '../trm/judge.ts';
 import { oracleVerdict } from '../trm/oracle-judge.ts';
@@ -25,6 +25,8 @@ export interface Sampling {
   template: string;
   settings: RlSettings;
   seed: number;
+  /** Told of a question that cannot be asked, which is left out; it throws where it may not be. */
+  leaveOut: (error: unknown, step: number) => void;
 }
 
 /** When sampling ended, and when all thinking rewards had come: `performance.now()`. */
@@ -47,16 +49,46 @@ export function itemsOf(
   });
 }
 
+/** A question with its prompt, and the key of its draws. */
+interface Question {
+  key: number;
+  record: LoadedRecord;
+  prompt: Prompt;
+}
+
+/**
+ * The questions of a step that can be asked: the others are left out. Where none of them can, those that follow in the
+ * order are asked, so that a step is never empty. The keys, and so the draws, of those that stay do not change.
+ */
+async function questionsOf(
+  { records, chat, template, settings, seed, leaveOut }: Sampling,
+  step: number,
+): Promise<Question[]> {
+  for (let ahead = 0; ; ahead++) {
+    const items = itemsOf(step + ahead, settings.prompts, seed, records);
+    const tried = await Promise.allSettled(
+      items.map(async ({ key, at }): Promise<Question> => {
+        const record = await records.get(at);
+        return { key, record, prompt: await recordPrompt(chat, record, template) };
+      }),
+    );
+    for (const one of tried) if (one.status === 'rejected') leaveOut(one.reason, step);
+    const asked = tried.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    if (asked.length > 0) return asked;
+  }
+}
+
 /** A response's draws depend on (seed, item, sample) alone. Throws what the judge throws: InputError. */
 export async function sampleGroups(
-  { policy, judge, records, chat, template, settings, seed }: Sampling,
+  sampling: Sampling,
   step: number,
 ): Promise<SampledAt & { groups: SampledGroup[] }> {
+  const { policy, judge, chat, settings, seed } = sampling;
   const { samples, temperature, top_p: topP, max_tokens: maxTokens } = settings;
-  const items = itemsOf(step, settings.prompts, seed, records);
-  const keys = items.map(({ key }) => key);
-  const asked = await Promise.all(items.map(({ at }) => records.get(at)));
-  const prompts = await Promise.all(asked.map((record) => recordPrompt(chat, record, template)));
+  const questions = await questionsOf(sampling, step);
+  const keys = questions.map(({ key }) => key);
+  const asked = questions.map(({ record }) => record);
+  const prompts = questions.map(({ prompt }) => prompt);
   const { stop } = chat.tokenizer;
   const desk = judge && openDesk(judge, settings.judge_deadline_s);
   const early =

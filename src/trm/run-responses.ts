@@ -4,6 +4,8 @@ import { readFile, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { parse } from 'yaml';
 import { countRows, readJsonl } from '../data/jsonl.ts';
+import { OWN_FOLDER, type PictureAccess } from '../data/picture-access.ts';
+import { absoluteAddress } from '../data/picture-address.ts';
 import type { LoadedRecord, Records } from '../data/reader.ts';
 import { listRollouts, rolloutsFile } from '../data/run-files.ts';
 import { RolloutGroup } from '../data/run-folder.ts';
@@ -28,13 +30,17 @@ const GROUPS = 64;
  * Rollouts of a run, or of a stage in it, whose records are those of `data`; by default those that the run was trained
  * on. Throws InputError naming the folder, or the rollout whose question is not among the records.
  */
-export async function runResponses(run: string, data: string | null): Promise<RunResponses> {
+export async function runResponses(
+  run: string,
+  data: string | null,
+  access: PictureAccess = OWN_FOLDER,
+): Promise<RunResponses> {
   const steps = await listRollouts(run);
   if (steps.length === 0) throw new InputError(`--run ${run}: ${await whyNoRollouts(run)}`);
   const files = steps.map((step) => rolloutsFile(run, step));
   const sizes = await Promise.all(files.map(async (file) => (await stat(file)).size));
   const recordsFile = data ?? (await recordsOfRun(run));
-  const records = await openSources(recordsFile);
+  const records = await openSources(recordsFile, undefined, { access });
   const find = await finder(records, runRoot(run) ?? run);
   const inputs = await groupsIn(files);
 
@@ -116,7 +122,7 @@ async function finder(
   }
   return async (group, source) => {
     const found = await Promise.all([places.get(keyOf(group)) ?? []].flat().map((i) => records.get(i)));
-    const picture = group.path && resolve(root, group.path);
+    const picture = group.path && absoluteAddress(root, group.path);
     const record =
       found.length > 1 ? (found.find((candidate) => candidate.picture === picture) ?? found[0]) : found[0];
     if (record !== undefined) return record;

@@ -4,8 +4,9 @@ import { InputError } from '../../errors.ts';
 import type { Judge } from '../../trm/judge.ts';
 import { notNegative, wholeNumber } from '../flags.ts';
 import { type JudgeFlags, optionalJudgeOfFlags } from '../judge-flags.ts';
+import type { RecordFlags } from '../record-flags.ts';
 
-export interface EvalFlags extends Partial<JudgeFlags> {
+export interface EvalFlags extends Partial<JudgeFlags>, RecordFlags {
   model: string;
   adapter?: string;
   modelName?: string;

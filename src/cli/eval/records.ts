@@ -9,6 +9,7 @@ import type { Judge } from '../../trm/judge.ts';
 import { modelFolder, threadsOf } from '../flags.ts';
 import { freeFolder, isUsed } from '../out-folder.ts';
 import { createProgress } from '../progress.ts';
+import { accessOf } from '../record-flags.ts';
 import {
   type EvalFlags,
   judgeName,
@@ -49,7 +50,7 @@ export async function evaluateRecordFile(flags: EvalFlags, data: string): Promis
   threadsOf(flags.threads);
   if (!atServer && flags.out !== undefined && isUsed(flags.out))
     throw new InputError(`--out ${flags.out}: is used already; name another folder or remove it`);
-  const questions = await openQuestions(data, flags.split ?? null, sampling.limit);
+  const questions = await openQuestions(data, flags.split ?? null, sampling.limit, accessOf(flags));
   const judge = await judgeOf(flags, sampling);
   try {
     const run = { flags, sampling, questions, judge };

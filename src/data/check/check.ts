@@ -110,7 +110,7 @@ async function pictureFault(
   record: LoadedRecord,
   pictures: PictureCheck,
 ): Promise<{ kind: FaultKind; message: string } | null> {
-  const { picture, source } = record;
+  const { picture, roots, source } = record;
   if (picture === null || pictures === 'off') return null;
   try {
     checkPicture(record);
@@ -119,7 +119,7 @@ async function pictureFault(
   }
   if (pictures === 'present') return null;
   try {
-    await (pictures === 'decode' ? requireDecodable(picture) : pictureSize(picture));
+    await (pictures === 'decode' ? requireDecodable(picture, roots) : pictureSize(picture, roots));
     return null;
   } catch (error) {
     if (!(error instanceof InputError)) throw error;

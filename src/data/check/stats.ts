@@ -84,10 +84,10 @@ export async function statsOf(files: readonly string[], options: StatsOptions): 
     if (tokens) problemTokens.add(tokens(problem));
     if (problem_type === 'multiple choice') optionCount.add(record.options.length);
   };
-  const look = async ({ picture }: LoadedRecord) => {
+  const look = async ({ picture, roots }: LoadedRecord) => {
     if (picture === null) return;
     try {
-      const size = await pictureSize(picture);
+      const size = await pictureSize(picture, roots);
       rows.pictures += 1;
       width.add(size.width);
       height.add(size.height);

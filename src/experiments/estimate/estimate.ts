@@ -14,6 +14,7 @@ import { type Parameters, parametersOf, policyOf } from '../adapters.ts';
 import { teachesOwnRecords } from '../annotator.ts';
 import { engineOf, type Trained } from '../context.ts';
 import type { Recipe } from '../recipe.ts';
+import { testOptions } from '../records.ts';
 import { writeStartModel } from '../start-model.ts';
 import { openTraining } from '../training-data.ts';
 import { trmTraining } from '../trm-stage.ts';
@@ -160,7 +161,7 @@ async function countRecords(recipe: Recipe, chat: Chat): Promise<{ tests: number
   const most = evaluation.limit ?? Number.POSITIVE_INFINITY;
   const train = data.train === null ? null : await openTraining(recipe, null, chat);
   const size = async (file: string | null, otherwise: number) =>
-    Math.min(most, file === null ? otherwise : (await openRecords(file)).length);
+    Math.min(most, file === null ? otherwise : (await openRecords(file, testOptions(recipe))).length);
   const ownTests = train !== null && data.ood === null ? train.length : 0;
   const tests =
     (await size(data.id, train === null ? world.test : ownTests)) +
