@@ -63,9 +63,10 @@ export interface Evaluation {
   incomplete: string | null;
 }
 
-/** Scores that may stand beside published ones: of the variant that is published. */
+/** Scores that may stand beside published ones: of the variant that is published, all questions asked. */
 export function comparable(benchmark: Benchmark, scores: BenchmarkScores): Summary[] {
-  return scores.variant === benchmark.asking.variants[0] ? [scores] : [];
+  const { variant, settings } = scores;
+  return variant === benchmark.asking.variants[0] && (settings.limit ?? null) === null ? [scores] : [];
 }
 
 /** Throws InputError, RunError; responses that are there by then are kept. */

@@ -39,7 +39,10 @@ it('three kills change nothing but the time', async () => {
     expect(ended.signal).toBe('SIGKILL');
     expect(existsSync(join(out, 'scores.json'))).toBe(false);
   }
-  const there = readFileSync(part, 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line).id);
+  const there = readFileSync(part, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line).id);
   await server.forget();
   expect((await evaluate(out)).code).toBe(0);
   const asked = (await server.log()).map(({ text }) => /Question (\d+) end/.exec(text)![1]);

@@ -111,7 +111,7 @@ export function judgeName({ judge, steps, aggregate = 'mean' }: EvalFlags): stri
 
 /** All that responses depend on, of whatever they answer. */
 export function settingsOf(flags: EvalFlags, sampling: Sampling): Record<string, unknown> {
-  const { template, system, bestOf, temperature, maxTokens, seed } = sampling;
+  const { template, system, bestOf, temperature, maxTokens, seed, limit } = sampling;
   return {
     model: withoutSecrets(flags.model),
     model_name: isAddress(flags.model) ? (flags.modelName ?? 'default') : null,
@@ -122,6 +122,7 @@ export function settingsOf(flags: EvalFlags, sampling: Sampling): Record<string,
     temperature,
     max_tokens: maxTokens,
     seed,
+    limit,
   };
 }
 

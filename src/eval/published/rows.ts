@@ -5,15 +5,8 @@ import { decodeUtf8, parseJson, readError, readJsonlValues } from '../../data/js
 import { openParquet } from '../../data/parquet.ts';
 import { InputError } from '../../errors.ts';
 import type { Row } from '../benchmarks/benchmark.ts';
+import type { PublishedRows } from './published-rows.ts';
 import { openTsv } from './tsv.ts';
-
-export interface PublishedRows {
-  length: number;
-  /** Row i, 0-based, of all files together. Throws InputError. */
-  get(i: number): Promise<Row>;
-  /** The beginning of messages about row i. */
-  source(i: number): string;
-}
 
 const openers: Record<string, (file: string) => Promise<PublishedRows>> = {
   '.parquet': openParquetRows,

@@ -10,7 +10,7 @@ import { decodeUtf8, readError } from '../../data/jsonl.ts';
 import { shortened } from '../../data/one-line.ts';
 import { InputError } from '../../errors.ts';
 import type { Row } from '../benchmarks/benchmark.ts';
-import type { PublishedRows } from './rows.ts';
+import type { PublishedRows } from './published-rows.ts';
 
 const FORMAT = { delimiter: '\t', record_delimiter: ['\r\n', '\n'] };
 /** An image cell of at most so many characters is no picture but names a row; VLMEvalKit's limit. */
