@@ -1,6 +1,7 @@
 /**
  * MathVista's rules from a response to right or wrong.
- * Follows lupantech/MathVista, evaluation/extract_answer.py and evaluation/calculate_score.py at commit 53d5258 (`official`),
+ * Follows lupantech/MathVista, evaluation/extract_answer.py (commit ed0d56d) and evaluation/calculate_score.py (e999481; golden
+ * rows made at 53d5258) (`official`),
  * and open-compass/VLMEvalKit, vlmeval/dataset/utils/mathvista.py at commit e8e78f05 (`vlmevalkit`).
  *
  * The official pipeline leaves most responses to a language model. Where none was asked, a response that is nothing but an

@@ -1,7 +1,7 @@
 /**
  * MathVista (testmini): 1,000 visual mathematics questions, with options or a whole number, a decimal or a list as answer.
- * Follows lupantech/MathVista at commit 53d5258: evaluation/build_query.py and data/query.json (what is asked),
- * evaluation/extract_answer.py and evaluation/calculate_score.py (rules, see mathvista-rules.ts), the categories of the latter;
+ * Follows lupantech/MathVista: evaluation/build_query.py (commit c8221f0) and data/query.json (1d27dac) (what is asked),
+ * evaluation/extract_answer.py (ed0d56d) and evaluation/calculate_score.py (e999481) (rules, see mathvista-rules.ts), the categories of the latter;
  * and open-compass/VLMEvalKit at commit e8e78f05, vlmeval/dataset/utils/mathvista.py, for the scorer `vlmevalkit`.
  */
 import { z } from 'zod';

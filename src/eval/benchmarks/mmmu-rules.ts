@@ -1,6 +1,7 @@
 /**
  * MMMU's rules from a response to right or wrong, without a language model.
- * Follows MMMU-Benchmark/MMMU, mmmu/utils/eval_utils.py at commit bb0b95a (before: eval/eval_utils.py). Where it finds no
+ * Follows MMMU-Benchmark/MMMU, eval/eval_utils.py at commit 44b45b5 (golden rows made at bb0b95a, where it is
+ * mmmu/utils/eval_utils.py). Where it finds no
  * option it draws one at random; we draw none: such a response is wrong, and counted.
  */
 import { strip, words } from '../../rewards/whitespace.ts';

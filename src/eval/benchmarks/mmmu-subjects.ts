@@ -1,4 +1,4 @@
-/** MMMU's subjects by discipline: MMMU-Benchmark/MMMU, mmmu/utils/data_utils.py at commit bb0b95a. */
+/** MMMU's subjects by discipline: MMMU-Benchmark/MMMU, eval/data_utils.py at commit 0b043a8. */
 import type { Row } from './benchmark.ts';
 
 const subjects: Record<string, string[]> = {

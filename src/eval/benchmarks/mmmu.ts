@@ -1,7 +1,8 @@
 /**
  * MMMU (val): 900 college questions of thirty subjects in six disciplines, with options or open, with up to seven pictures.
- * Follows MMMU-Benchmark/MMMU at commit bb0b95a: mmmu/utils/data_utils.py and mmmu/configs/llava1.5.yaml (what is asked),
- * mmmu/main_parse_and_eval.py and mmmu/utils/eval_utils.py (rules, see mmmu-rules.ts), mmmu/main_eval_only.py (disciplines);
+ * Follows MMMU-Benchmark/MMMU: mmmu/run_llava.py (commit aa9b70d) with the prompt of its configs/llava1.5.yaml (what is asked),
+ * eval/main_parse_and_eval.py (bf380a2) and eval/eval_utils.py (44b45b5) (rules, see mmmu-rules.ts), eval/main_eval_only.py
+ * (bf380a2) (disciplines);
  * and open-compass/VLMEvalKit at commit e8e78f05, vlmeval/dataset/utils/multiple_choice.py (`MMMU_preproc`,
  * `mcq_vanilla_eval`, `report_acc`, exact matching), for the scorer `vlmevalkit`.
  */
