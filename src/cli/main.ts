@@ -30,7 +30,19 @@ export async function main(argv: string[]): Promise<number> {
     .version(version(), '--version', 'print the version')
     .exitOverride()
     .configureOutput({ writeErr: () => {} });
-  for (const register of [train, evaluate, sample, logprobs, exportModel, data, world, reward, trust, trm, doctor])
+  for (const register of [
+    train,
+    evaluate,
+    sample,
+    logprobs,
+    exportModel,
+    data,
+    world,
+    reward,
+    trust,
+    trm,
+    doctor,
+  ])
     register(program);
   if (argv.length === 0) {
     program.outputHelp();

@@ -7,7 +7,14 @@ import { writeParquet } from '../data/parquet-files.ts';
 import { sophia } from './sophia.ts';
 
 const row = (fields: object) =>
-  JSON.stringify({ problem_id: 0, problem: '?', data_type: 'text', problem_type: 'numerical', solution: '1', ...fields });
+  JSON.stringify({
+    problem_id: 0,
+    problem: '?',
+    data_type: 'text',
+    problem_type: 'numerical',
+    solution: '1',
+    ...fields,
+  });
 
 async function mixed(): Promise<{ folder: string; jsonl: string; parquet: string }> {
   const folder = temporaryFolder();
@@ -24,7 +31,12 @@ async function mixed(): Promise<{ folder: string; jsonl: string; parquet: string
       row({ problem_id: 5, problem_type: 'multiple choice', options: ['A. 1', 'B. 2'], solution: 'C' }),
       row({ problem_id: 6, problem: ' ' }),
       row({ problem_id: 7, data_type: 'image', path: 'none.png' }),
-      row({ problem_id: 8, problem_type: 'multiple choice', options: ['A. 1', 'B. 2'], solution: '<answer>A, B</answer>' }),
+      row({
+        problem_id: 8,
+        problem_type: 'multiple choice',
+        options: ['A. 1', 'B. 2'],
+        solution: '<answer>A, B</answer>',
+      }),
       row({ problem_id: 9, problem_type: 'free-form', solution: 'word' }),
     ].join('\n'),
   );
@@ -42,12 +54,24 @@ describe('sophia data check', () => {
   it('says every bad row with file, line and reason, and ends with 2', async () => {
     const { folder, jsonl, parquet } = await mixed();
     const out = join(folder, 'bad.jsonl');
-    const { code, stdout, stderr } = await sophia(folder, 'data', 'check', jsonl, parquet, '--json', '--out', out);
+    const { code, stdout, stderr } = await sophia(
+      folder,
+      'data',
+      'check',
+      jsonl,
+      parquet,
+      '--json',
+      '--out',
+      out,
+    );
     expect(code).toBe(2);
     expect(stderr.trim().split('\n').at(-1)).toMatch(/^13 rows in 2 files: \d+ bad/);
     const report = JSON.parse(stdout);
     expect(report).toMatchObject({ files: 2, rows: 13, pictures: 'header' });
-    const bad = readFileSync(out, 'utf8').trim().split('\n').map((line) => JSON.parse(line));
+    const bad = readFileSync(out, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
     expect(bad.filter(({ file }) => file === jsonl).map(({ row, kind }) => [row, kind])).toEqual([
       [2, 'unreadable'],
       [3, 'schema'],
@@ -57,7 +81,10 @@ describe('sophia data check', () => {
       [7, 'empty_problem'],
       [8, 'missing_picture'],
     ]);
-    expect(bad.filter(({ file }) => file === parquet).map(({ row, kind }) => [row, kind])).toContainEqual([1, 'bad_picture']);
+    expect(bad.filter(({ file }) => file === parquet).map(({ row, kind }) => [row, kind])).toContainEqual([
+      1,
+      'bad_picture',
+    ]);
     expect(report.bad).toBe(bad.length);
   });
 
@@ -81,7 +108,16 @@ describe('sophia data stats', () => {
     const { folder, jsonl, parquet } = await mixed();
     const domains = join(folder, 'domains.json');
     writeFileSync(domains, JSON.stringify({ 'my-charts': 'chart' }));
-    const { code, stdout } = await sophia(folder, 'data', 'stats', jsonl, parquet, '--json', '--domains', domains);
+    const { code, stdout } = await sophia(
+      folder,
+      'data',
+      'stats',
+      jsonl,
+      parquet,
+      '--json',
+      '--domains',
+      domains,
+    );
     expect(code).toBe(0);
     const stats = JSON.parse(stdout);
     expect(stats).toMatchObject({ files: 2, records: 11, unusable: 2 });

@@ -22,12 +22,17 @@ describe('order by blocks', () => {
 
   it('depends on seed and position alone, not on what was asked before', () => {
     fc.assert(
-      fc.property(blocks, fc.integer(), fc.array(fc.nat(50_000), { maxLength: 20 }), (sizes, seed, places) => {
-        const shape = { length: sum(sizes), blocks: sizes };
-        const item = itemOrder({ ...shape }, seed);
-        const fresh = places.map((k) => itemOrder({ ...shape }, seed)(k));
-        expect(places.map(item)).toEqual(fresh);
-      }),
+      fc.property(
+        blocks,
+        fc.integer(),
+        fc.array(fc.nat(50_000), { maxLength: 20 }),
+        (sizes, seed, places) => {
+          const shape = { length: sum(sizes), blocks: sizes };
+          const item = itemOrder({ ...shape }, seed);
+          const fresh = places.map((k) => itemOrder({ ...shape }, seed)(k));
+          expect(places.map(item)).toEqual(fresh);
+        },
+      ),
       { numRuns: 30 },
     );
   });

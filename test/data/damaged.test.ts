@@ -9,7 +9,9 @@ import { temporaryFolder } from './folder.ts';
 
 const fixture = (name: string) => readFileSync(join(import.meta.dirname, '../fixtures/parquet', name));
 const rows: object[] = JSON.parse(fixture('rows.json').toString());
-const text = Buffer.from(rows.map((row) => JSON.stringify({ ...row, picture: undefined, data_type: 'text' })).join('\n'));
+const text = Buffer.from(
+  rows.map((row) => JSON.stringify({ ...row, picture: undefined, data_type: 'text' })).join('\n'),
+);
 
 it.each([
   ['parquet', fixture('pyarrow-v2.parquet')],

@@ -13,11 +13,13 @@ const set = () => {
   const file = join(folder, 'a.parquet');
   writeParquet(
     file,
-    ['short', 'a question of some words', 'never solved', 'always solved', 'sometimes solved'].map((problem, id) => ({
-      problem_id: id,
-      problem,
-      data_source: id === 1 ? 'ChartQA' : 'GSM8K',
-    })),
+    ['short', 'a question of some words', 'never solved', 'always solved', 'sometimes solved'].map(
+      (problem, id) => ({
+        problem_id: id,
+        problem,
+        data_source: id === 1 ? 'ChartQA' : 'GSM8K',
+      }),
+    ),
     2,
   );
   return { folder, file };
@@ -27,10 +29,21 @@ const group = (problem_id: number, problem: string, right: boolean[]) => ({
   problem,
   responses: right.map((one) => ({ right: one })),
 });
-const kept = async (file: string, filter: object, chat: Awaited<ReturnType<typeof loadChat>> | null = null) => {
-  const { total, each } = await openFilter({ filter: Filter.parse(filter), chat, template: '{problem}', domains: {} });
+const kept = async (
+  file: string,
+  filter: object,
+  chat: Awaited<ReturnType<typeof loadChat>> | null = null,
+) => {
+  const { total, each } = await openFilter({
+    filter: Filter.parse(filter),
+    chat,
+    template: '{problem}',
+    domains: {},
+  });
   const records = await openSources(file, each);
-  const ids = await Promise.all(Array.from({ length: records.length }, async (_, i) => (await records.get(i)).problem_id));
+  const ids = await Promise.all(
+    Array.from({ length: records.length }, async (_, i) => (await records.get(i)).problem_id),
+  );
   return { ids, line: filterLine(total), blocks: records.blocks };
 };
 
@@ -59,10 +72,16 @@ describe('a filter', () => {
     );
     writeFileSync(
       join(stage, '000002.jsonl'),
-      lines([group(4, 'sometimes solved', [true, false]), group(1, 'another question of that number', [false])]),
+      lines([
+        group(4, 'sometimes solved', [true, false]),
+        group(1, 'another question of that number', [false]),
+      ]),
     );
     const line = 'data.filter: 3 of 5 records kept; dropped: 2 by difficulty; 2 in no rollout, kept';
-    expect(await kept(file, { difficulty: { rollouts: join(folder, 'run') } })).toMatchObject({ ids: [0, 1, 4], line });
+    expect(await kept(file, { difficulty: { rollouts: join(folder, 'run') } })).toMatchObject({
+      ids: [0, 1, 4],
+      line,
+    });
     const collected = join(folder, 'collected.jsonl');
     writeFileSync(
       collected,

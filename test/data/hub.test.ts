@@ -11,13 +11,17 @@ import { openRecords } from '../../src/data/reader.ts';
 import { temporaryFolder } from './folder.ts';
 import { parquetBytes } from './parquet-files.ts';
 
-const COMMIT = 'c0ffee'.repeat(6) + 'c0ff';
+const COMMIT = `${'c0ffee'.repeat(6)}c0ff`;
 const TOKEN = 'hf_a-very-secret-token';
 /** Nothing that a file would get smaller by. */
 const noise = (seed: number) =>
   Buffer.concat(Array.from({ length: 200 }, (_, i) => createHash('sha256').update(`${seed} ${i}`).digest()));
 const shard = (from: number) =>
-  Buffer.from(parquetBytes([0, 1, 2].map((i) => ({ problem_id: from + i, image: { bytes: noise(from + i), path: null } }))));
+  Buffer.from(
+    parquetBytes(
+      [0, 1, 2].map((i) => ({ problem_id: from + i, image: { bytes: noise(from + i), path: null } })),
+    ),
+  );
 
 interface Request {
   url: string;
@@ -26,11 +30,18 @@ interface Request {
 }
 
 /** A hub with one repository; `storage` is the other host that large files are redirected to. */
-async function hub(files: Record<string, Buffer>, serve: (bytes: Buffer, response: ServerResponse, request: IncomingMessage) => boolean = () => false) {
+async function hub(
+  files: Record<string, Buffer>,
+  serve: (bytes: Buffer, response: ServerResponse, request: IncomingMessage) => boolean = () => false,
+) {
   const requests: Request[] = [];
   const stored: Request[] = [];
   const note = (list: Request[], request: IncomingMessage) =>
-    list.push({ url: request.url!, range: request.headers.range, authorization: request.headers.authorization });
+    list.push({
+      url: request.url!,
+      range: request.headers.range,
+      authorization: request.headers.authorization,
+    });
   const listen = async (handler: (request: IncomingMessage, response: ServerResponse) => void) => {
     const server = createServer(handler);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -42,14 +53,17 @@ async function hub(files: Record<string, Buffer>, serve: (bytes: Buffer, respons
     const bytes = files[decodeURIComponent(request.url!.slice(1))];
     if (serve(bytes, response, request)) return;
     const start = Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
-    if (start > 0) response.writeHead(206, { 'content-range': `bytes ${start}-${bytes.length - 1}/${bytes.length}` });
+    if (start > 0)
+      response.writeHead(206, { 'content-range': `bytes ${start}-${bytes.length - 1}/${bytes.length}` });
     response.end(bytes.subarray(start));
   });
   const endpoint = await listen((request, response) => {
     note(requests, request);
     const url = new URL(request.url!, 'http://hub');
-    const json = (value: unknown) => response.setHeader('content-type', 'application/json').end(JSON.stringify(value));
-    if (url.pathname === '/api/datasets/some/set/revision/main') return json({ id: 'some/set', _id: '1', sha: COMMIT });
+    const json = (value: unknown) =>
+      response.setHeader('content-type', 'application/json').end(JSON.stringify(value));
+    if (url.pathname === '/api/datasets/some/set/revision/main')
+      return json({ id: 'some/set', _id: '1', sha: COMMIT });
     if (url.pathname === `/api/datasets/some/set/tree/${COMMIT}`)
       return json(
         Object.entries(files).map(([path, bytes]) => ({
@@ -58,7 +72,13 @@ async function hub(files: Record<string, Buffer>, serve: (bytes: Buffer, respons
           size: bytes.length,
           oid: createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex'),
           ...(path.endsWith('.parquet')
-            ? { lfs: { oid: createHash('sha256').update(bytes).digest('hex'), size: bytes.length, pointerSize: 100 } }
+            ? {
+                lfs: {
+                  oid: createHash('sha256').update(bytes).digest('hex'),
+                  size: bytes.length,
+                  pointerSize: 100,
+                },
+              }
             : {}),
         })),
       );
@@ -76,7 +96,14 @@ async function hub(files: Record<string, Buffer>, serve: (bytes: Buffer, respons
 let home: string;
 beforeEach(() => {
   home = temporaryFolder();
-  for (const name of ['HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE', 'HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN', 'HF_HUB_OFFLINE', 'HF_TOKEN_PATH'])
+  for (const name of [
+    'HF_HUB_CACHE',
+    'HUGGINGFACE_HUB_CACHE',
+    'HF_TOKEN',
+    'HUGGING_FACE_HUB_TOKEN',
+    'HF_HUB_OFFLINE',
+    'HF_TOKEN_PATH',
+  ])
     vi.stubEnv(name, '');
   vi.stubEnv('HF_HOME', home);
   vi.spyOn(process.stderr, 'write').mockReturnValue(true);
@@ -123,7 +150,8 @@ describe('a dataset repository', () => {
     expect(stored.length).toBe(2);
     expect(stored.every(({ authorization }) => authorization === undefined)).toBe(true);
     for (const name of readdirSync(cache(), { recursive: true }) as string[])
-      if (statSync(join(cache(), name)).isFile()) expect(readFileSync(join(cache(), name)).includes(TOKEN)).toBe(false);
+      if (statSync(join(cache(), name)).isFile())
+        expect(readFileSync(join(cache(), name)).includes(TOKEN)).toBe(false);
     vi.stubEnv('HF_TOKEN', 'hf_another-token');
     expect((await hubSettings()).token).toBe('hf_another-token');
   });
@@ -166,9 +194,13 @@ describe('a dataset repository', () => {
     await expect(openRecords('hf://datasets/no/set')).rejects.toThrow(
       /^hf:\/\/datasets\/no\/set: the hub has no such dataset, revision or file$/,
     );
-    await expect(openRecords(`${set}/test-*.parquet`)).rejects.toThrow(/no file of the repository has such a name/);
+    await expect(openRecords(`${set}/test-*.parquet`)).rejects.toThrow(
+      /no file of the repository has such a name/,
+    );
     vi.stubEnv('HF_HUB_OFFLINE', '1');
-    await expect(openRecords('hf://datasets/other/set')).rejects.toThrow(/HF_HUB_OFFLINE is set and the cache/);
+    await expect(openRecords('hf://datasets/other/set')).rejects.toThrow(
+      /HF_HUB_OFFLINE is set and the cache/,
+    );
   });
 });
 
@@ -182,8 +214,11 @@ describe('an address', () => {
     });
   });
 
-  it.each(['hf://datasets/a', 'hf://a/b', 'hf://datasets/a/b/../../etc', 'hf://datasets/../b', 'hf://datasets/a/b@%2e%2e/x'])(
-    '%s is none',
-    (address) => expect(() => repositoryAddress(address)).toThrow(/hf:\/\//),
-  );
+  it.each([
+    'hf://datasets/a',
+    'hf://a/b',
+    'hf://datasets/a/b/../../etc',
+    'hf://datasets/../b',
+    'hf://datasets/a/b@%2e%2e/x',
+  ])('%s is none', (address) => expect(() => repositoryAddress(address)).toThrow(/hf:\/\//));
 });

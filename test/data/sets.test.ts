@@ -12,12 +12,19 @@ const fixtures = join(import.meta.dirname, '../fixtures/parquet');
 const rows = (from: number, to: number): Row[] =>
   Array.from({ length: to - from }, (_, i) => ({
     problem_id: from + i,
-    image: (from + i) % 3 === 0 ? null : { bytes: Buffer.from(`picture ${from + i}`), path: `${from + i}.png` },
+    image:
+      (from + i) % 3 === 0 ? null : { bytes: Buffer.from(`picture ${from + i}`), path: `${from + i}.png` },
   }));
 const jsonl = (ids: number[]) =>
   ids
     .map((id) =>
-      JSON.stringify({ problem_id: id, problem: '?', data_type: 'text', problem_type: 'numerical', solution: '1' }),
+      JSON.stringify({
+        problem_id: id,
+        problem: '?',
+        data_type: 'text',
+        problem_type: 'numerical',
+        solution: '1',
+      }),
     )
     .join('\n');
 const ids = async (records: Records) =>
@@ -44,7 +51,11 @@ describe('a set of shards', () => {
     const file = join(folder, 'a.parquet');
     writeParquet(file, rows(0, 6));
     const records = await openRecords(file);
-    expect(await records.get(4)).toMatchObject({ path: 'a.parquet#4', picture: `${file}#4`, source: `${file}#4` });
+    expect(await records.get(4)).toMatchObject({
+      path: 'a.parquet#4',
+      picture: `${file}#4`,
+      source: `${file}#4`,
+    });
     expect(await records.get(3)).toMatchObject({ path: null, picture: null });
     const later = join(folder, 'rows.jsonl');
     writeFileSync(later, JSON.stringify({ ...(await records.get(4)), source: undefined }));
@@ -58,17 +69,25 @@ describe('a set of shards', () => {
     writeParquet(join(folder, 'a.parquet'), [{ problem_id: 1, image }]);
     expect((await (await openRecords(join(folder, 'a.parquet'))).get(0)).picture).toBe(join(folder, '1.png'));
     writeParquet(join(folder, 'a.parquet'), [{ problem_id: 1, image: { bytes: null, path: '2.png' } }]);
-    await expect(openRecords(join(folder, 'a.parquet'))).rejects.toThrow(/a\.parquet#0: path: no such picture/);
+    await expect(openRecords(join(folder, 'a.parquet'))).rejects.toThrow(
+      /a\.parquet#0: path: no such picture/,
+    );
   });
 
   it('by Arrow reads as records, with lists of options and questions without pictures', async () => {
     const records = await openRecords(join(fixtures, 'pyarrow-zstd.parquet'));
-    expect(await records.get(1)).toMatchObject({ options: ['A. 1', 'B. 2'], problem_type: 'multiple choice' });
+    expect(await records.get(1)).toMatchObject({
+      options: ['A. 1', 'B. 2'],
+      problem_type: 'multiple choice',
+    });
     expect(await records.get(5)).toMatchObject({ data_type: 'text', picture: null });
   });
 
   it.each([
-    [['train-1.parquet', 'test-1.parquet'], /is a folder of several sets \(test-\*\.parquet, train-\*\.parquet\); name one/],
+    [
+      ['train-1.parquet', 'test-1.parquet'],
+      /is a folder of several sets \(test-\*\.parquet, train-\*\.parquet\); name one/,
+    ],
     [[], /is a folder without shards/],
     [['facts.json'], /is a folder without shards/],
   ])('in one folder is one set, not %j', async (names, message) => {
@@ -130,7 +149,10 @@ describe('a mixture of sources', () => {
     const folder = temporaryFolder();
     copyFileSync(join(fixtures, 'pyarrow-none.parquet'), join(folder, 'a.parquet'));
     writeFileSync(join(folder, 'b.jsonl'), jsonl([1, 2]));
-    const records = await openSources([{ path: join(folder, 'a.parquet') }, { path: join(folder, 'b.jsonl') }]);
+    const records = await openSources([
+      { path: join(folder, 'a.parquet') },
+      { path: join(folder, 'b.jsonl') },
+    ]);
     expect(records.blocks).toEqual([4, 4, 2, 2]);
   });
 });

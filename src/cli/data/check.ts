@@ -74,7 +74,11 @@ async function run(sets: string[], flags: Flags): Promise<void> {
   if (!flags.json) process.stdout.write(`${said}: all good (pictures: ${flags.pictures})\n`);
 }
 
-async function* faultsIn(checked: AsyncIterable<Checked>, tally: Tally, files: number): AsyncGenerator<Fault> {
+async function* faultsIn(
+  checked: AsyncIterable<Checked>,
+  tally: Tally,
+  files: number,
+): AsyncGenerator<Fault> {
   const progress = createProgress();
   const shown: Partial<Record<FaultKind, number>> = {};
   let file = '';

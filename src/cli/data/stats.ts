@@ -55,7 +55,9 @@ function shown(stats: Stats): string {
   const { records, unusable, files, pictures, unknown_sources: unknown } = stats;
   const parts = [
     `${records} records in ${files} file${files === 1 ? '' : 's'}${unusable > 0 ? `; ${unusable} rows are none (sophia data check says why)` : ''}`,
-    ...(['problem_type', 'data_type', 'domain', 'data_source'] as const).map((key) => counts(key, stats[key], records)),
+    ...(['problem_type', 'data_type', 'domain', 'data_source'] as const).map((key) =>
+      counts(key, stats[key], records),
+    ),
     quantiles({
       'problem, characters': stats.problem_chars,
       'problem, tokens': stats.problem_tokens,
@@ -67,7 +69,8 @@ function shown(stats: Stats): string {
       'picture, kB': pictures?.kilobytes ?? null,
     }),
   ];
-  if (pictures && pictures.unreadable > 0) parts.push(`${pictures.unreadable} pictures cannot be read (sophia data check says why)`);
+  if (pictures && pictures.unreadable > 0)
+    parts.push(`${pictures.unreadable} pictures cannot be read (sophia data check says why)`);
   if (unknown.length > 0)
     parts.push(
       `of no known domain: ${unknown.slice(0, 20).join(', ')}${unknown.length > 20 ? ` and ${unknown.length - 20} more` : ''}; name theirs with --domains`,
@@ -81,7 +84,8 @@ const MOST = 40;
 function counts(name: string, of: Record<string, number>, records: number): string {
   const table = new Table({ head: [name, 'records', 'share'], style: { head: [], border: [] } });
   const all = Object.entries(of);
-  for (const [key, n] of all.slice(0, MOST)) table.push([key, n, `${((100 * n) / Math.max(1, records)).toFixed(1)} %`]);
+  for (const [key, n] of all.slice(0, MOST))
+    table.push([key, n, `${((100 * n) / Math.max(1, records)).toFixed(1)} %`]);
   if (all.length > MOST) table.push([`${all.length - MOST} more`, '', '']);
   return table.toString();
 }
@@ -90,7 +94,8 @@ function quantiles(rows: Record<string, Quantiles | null>): string {
   const heads = ['min', 'p5', 'p25', 'p50', 'p75', 'p95', 'max'] as const;
   const table = new Table({ head: ['', 'n', 'mean', ...heads], style: { head: [], border: [] } });
   for (const [name, found] of Object.entries(rows))
-    if (found !== null) table.push([name, found.n, short(found.mean), ...heads.map((head) => short(found[head]))]);
+    if (found !== null)
+      table.push([name, found.n, short(found.mean), ...heads.map((head) => short(found[head]))]);
   return table.toString();
 }
 

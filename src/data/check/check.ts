@@ -50,10 +50,7 @@ const BATCH = 64;
 const AT_ONCE = 4;
 
 /** Every row of the files in order, with its fault or none. */
-export async function* checkRows(
-  files: readonly string[],
-  pictures: PictureCheck,
-): AsyncGenerator<Checked> {
+export async function* checkRows(files: readonly string[], pictures: PictureCheck): AsyncGenerator<Checked> {
   const check = rowCheck(files, pictures);
   for (const [f, file] of files.entries()) {
     let batch: (RawRow | Unreadable)[] = [];

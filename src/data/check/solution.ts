@@ -1,7 +1,8 @@
 /** Whether any response could earn an outcome reward of a record: a solution that none can match teaches nothing. */
+
+import { solutionAnswer } from '../../rewards/format.ts';
 import { parsesAsDecimal } from '../../rewards/numerical.ts';
 import { outcomeReward } from '../../rewards/outcome.ts';
-import { solutionAnswer } from '../../rewards/format.ts';
 import type { DataRecord } from '../record.ts';
 
 /** What is wrong with the solution, or null. */
@@ -15,7 +16,10 @@ export function solutionFault({ problem_type, solution, options }: DataRecord): 
     const known = new Set([...letters, ...options.map((option) => option.trim())]);
     const missing = answer.split(',').find((part) => !known.has(part.trim()));
     if (missing !== undefined && !known.has(answer))
-      return `${shown(missing.trim())} is none of the options (${options.map((option) => shown(option)).join(', ').slice(0, 120)})`;
+      return `${shown(missing.trim())} is none of the options (${options
+        .map((option) => shown(option))
+        .join(', ')
+        .slice(0, 120)})`;
   }
   const response = `<think></think><answer>${answer}</answer>`;
   const { reward } = outcomeReward({ problemType: problem_type, response, solution });

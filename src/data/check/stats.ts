@@ -77,7 +77,8 @@ export async function statsOf(files: readonly string[], options: StatsOptions): 
     count('data_source', data_source === '' ? '(none)' : data_source);
     const domain = domainOf(data_source, own);
     count('domain', domain ?? 'unknown');
-    if (domain === null && unknown.size < MOST_NAMES) unknown.add(data_source === '' ? '(none)' : data_source);
+    if (domain === null && unknown.size < MOST_NAMES)
+      unknown.add(data_source === '' ? '(none)' : data_source);
     problemChars.add(problem.length);
     solutionChars.add(solution.length);
     if (tokens) problemTokens.add(tokens(problem));
