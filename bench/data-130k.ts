@@ -30,14 +30,24 @@ async function generate(dir: string, rows: number): Promise<number> {
     const utf8 = { type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'REQUIRED' } as const;
     const columnData = [
       { name: 'problem_id', data: ids },
-      text('problem', (id) => `How many squares of colour ${id % 97} are there in picture ${id}? ${'Look closely. '.repeat(id % 9)}`),
+      text(
+        'problem',
+        (id) =>
+          `How many squares of colour ${id % 97} are there in picture ${id}? ${'Look closely. '.repeat(id % 9)}`,
+      ),
       text('data_type', () => 'image'),
       text('problem_type', () => 'numerical'),
       text('solution', (id) => `<answer>${id % 10}</answer>`),
       text('data_source', (id) => SOURCES[id % SOURCES.length]),
     ];
-    const image = ids.map((id) => ({ bytes: pictures[id % PICTURES], path: `${id}.${id % 2 ? 'jpg' : 'png'}` }));
-    const file = join(dir, `train-${String(shard).padStart(5, '0')}-of-${String(SHARDS).padStart(5, '0')}.parquet`);
+    const image = ids.map((id) => ({
+      bytes: pictures[id % PICTURES],
+      path: `${id}.${id % 2 ? 'jpg' : 'png'}`,
+    }));
+    const file = join(
+      dir,
+      `train-${String(shard).padStart(5, '0')}-of-${String(SHARDS).padStart(5, '0')}.parquet`,
+    );
     const shardBytes = parquetWriteBuffer({
       rowGroupSize: ROW_GROUP,
       columnData: [...columnData, { name: 'image', data: image }],
@@ -91,9 +101,13 @@ async function epoch(set: string): Promise<void> {
 async function measure(label: string, args: readonly string[]): Promise<void> {
   const started = performance.now();
   const out = `process.on('exit', () => process.stderr.write('\\npeak ' + process.resourceUsage().maxRSS + '\\n'))`;
-  const child = spawn(process.execPath, ['--import', `data:text/javascript,${encodeURIComponent(out)}`, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = spawn(
+    process.execPath,
+    ['--import', `data:text/javascript,${encodeURIComponent(out)}`, ...args],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   let said = '';
   let errors = '';
   child.stdout.on('data', (text) => (said += text));

@@ -8,7 +8,9 @@ export function damaged(bytes: Uint8Array, number: number): Uint8Array {
   const times = 1 + draw(4);
   for (let time = 0; time < times; time++) {
     if (result.length === 0) return result;
-    result = kinds[draw(kinds.length)](result, draw);
+    // every other copy keeps its length, so that what stands at the end still points to what stands before
+    const some = number % 2 === 0 ? kinds : inPlace;
+    result = some[draw(some.length)](result, draw);
   }
   return result;
 }
@@ -30,7 +32,7 @@ const huge = [
   [0xfc, 0xff, 0xff, 0xff],
 ];
 
-const kinds: Kind[] = [
+const inPlace: Kind[] = [
   (bytes, draw) => {
     bytes[place(bytes, draw)] ^= 1 << draw(8);
     return bytes;
@@ -39,6 +41,18 @@ const kinds: Kind[] = [
     bytes[place(bytes, draw)] = draw(256);
     return bytes;
   },
+  (bytes, draw) => {
+    Buffer.from(huge[draw(huge.length)]).copy(bytes, place(bytes, draw));
+    return bytes;
+  },
+  (bytes, draw) => {
+    const at = place(bytes, draw);
+    return bytes.fill(draw(2) * 255, at, at + draw(40));
+  },
+];
+
+const kinds: Kind[] = [
+  ...inPlace,
   (bytes, draw) => {
     const at = place(bytes, draw);
     return Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + 1 + draw(20))]);
@@ -49,14 +63,9 @@ const kinds: Kind[] = [
     return Buffer.concat([bytes.subarray(0, at), more, bytes.subarray(at)]);
   },
   (bytes, draw) => {
-    Buffer.from(huge[draw(huge.length)]).copy(bytes, place(bytes, draw));
-    return bytes;
-  },
-  (bytes, draw) => {
     const at = place(bytes, draw);
     return Buffer.concat([bytes.subarray(0, at), bytes.subarray(Math.max(0, at - 1 - draw(200)))]);
   },
-  (bytes, draw) => bytes.fill(draw(2) * 255, place(bytes, draw), place(bytes, draw)),
   (bytes, draw) => (draw(4) === 0 ? bytes.subarray(0, place(bytes, draw)) : bytes),
   (bytes, draw) => {
     // the length of a Parquet file's footer

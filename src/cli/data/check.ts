@@ -68,7 +68,7 @@ async function run(sets: string[], flags: Flags): Promise<void> {
       })}\n`,
     );
   const kinds = Object.entries(tally.reasons).map(([kind, n]) => `${n} ${kind}`);
-  const said = `${tally.rows} rows in ${files.length} file${files.length === 1 ? '' : 's'}`;
+  const said = `${tally.rows} row${tally.rows === 1 ? '' : 's'} in ${files.length} file${files.length === 1 ? '' : 's'}`;
   if (tally.rows === 0) throw new InputError(`${sets.join(', ')}: holds no records`);
   if (tally.bad > 0) throw new InputError(`${said}: ${tally.bad} bad (${kinds.join(', ')})`);
   if (!flags.json) process.stdout.write(`${said}: all good (pictures: ${flags.pictures})\n`);
