@@ -1,145 +1,96 @@
-/** `sophia eval`: a checkpoint on a file of records, with one response a question or the best of several: predictions, scores and a table. */
-import { join, relative } from 'node:path';
+/** `sophia eval`: a checkpoint, or a model behind a server, on benchmarks or on a file of records. */
 import { type Command, Option } from 'commander';
-import { withoutSecrets } from '../data/server-name.ts';
 import { InputError } from '../errors.ts';
-import type { Judge } from '../trm/judge.ts';
-import { ADAPTER, modelFolder, notNegative, threadsOf, wholeNumber } from './flags.ts';
-import { type JudgeFlags, optionalJudgeOfFlags, withOptionalJudgeFlags } from './judge-flags.ts';
-import { freeFolder, isUsed } from './out-folder.ts';
-import { createProgress } from './progress.ts';
-
-interface Flags extends Partial<JudgeFlags> {
-  model: string;
-  adapter?: string;
-  data?: string;
-  benchmark?: string;
-  split?: string;
-  out?: string;
-  template: string;
-  temperature?: string;
-  maxTokens: string;
-  bestOf?: string;
-  vote?: 'majority';
-  limit?: string;
-  seed: string;
-  json?: boolean;
-}
+import type { EvalFlags } from './eval/flags.ts';
+import { ADAPTER } from './flags.ts';
+import { withOptionalJudgeFlags } from './judge-flags.ts';
+import { withRecordFlags } from './record-flags.ts';
 
 export function register(program: Command): void {
   const command = program
     .command('eval')
-    .description("Score a checkpoint on records; a world's records are judged by its oracle as well")
-    .requiredOption('--model <dir>', 'a Qwen2.5-VL folder: a checkpoint of a run, or one from a hub')
+    .description(
+      'Score a model on benchmarks, or on records (those of a world are judged by its oracle as well)',
+    )
+    .requiredOption(
+      '--model <dir|url>',
+      'a Qwen2.5-VL folder (a checkpoint of a run, or one from a hub), or an OpenAI-compatible server',
+    )
     .option(...ADAPTER)
-    .option('--data <file>', 'records, or the folder that holds them (sophia world writes one)')
-    .option('--benchmark <names>', 'not yet: evaluate record files with --data')
+    .option('--model-name <name>', "the model's name at that server; default by default")
+    .option('--concurrency <n>', 'calls to a server under way at once; 8 by default')
+    .option('--timeout <seconds>', 'until a call is given up and tried again; 300 by default')
+    .option('--key <variable>', 'environment variable with the key; OPENAI_API_KEY by default')
+    .option('--cache <dir>', "folder that keeps a server's replies, for other evaluations too")
+    .option('--benchmark <names>', 'benchmarks, each as NAME or NAME:VARIANT, with commas between them')
+    .option(
+      '--data <path>',
+      'records, or the folder that holds them (sophia world writes one); with --benchmark, the folder of published files, or hf://datasets/OWNER/NAME; by default where the hub has them',
+    )
     .option('--split <name>', "only a world's records of this split; of a folder, the file NAME.jsonl")
-    .option('--out <dir>', 'folder for predictions.jsonl and scores.json; by default eval/MODEL-SPLIT')
-    .option('--template <text>', 'how a question is written, with {problem} and {options}', '{problem}')
+    .option(
+      '--out <dir>',
+      'folder for what is found out; by default eval/MODEL-SPLIT or eval/MODEL-BENCHMARK',
+    )
+    .option(
+      '--template <text>',
+      'how a question is written, with {problem} and {options}; {problem} by default',
+    )
+    .addOption(
+      new Option(
+        '--format <how>',
+        'the question by itself, or with a request for <think>…</think><answer>…</answer>; plain by default',
+      ).choices(['plain', 'think']),
+    )
+    .option('--system <text>', 'a system prompt; none by default')
     .option('--temperature <t>', '0 is greedy; by default 0, with --best-of 1')
-    .option('--max-tokens <n>', 'longest response', '512')
+    .option('--max-tokens <n>', 'longest response; by default 512, of benchmarks 2048')
     .option('--limit <n>', 'at most so many questions')
     .option('--seed <n>', 'of the draws, where the temperature is not 0', '0')
-    .option('--threads <n>', 'by default one a core')
+    .option('--threads <n>', 'of a model on this machine; by default one a core')
     .option('--json', 'print the scores as JSON')
+    .addOption(
+      new Option(
+        '--failures <as>',
+        'count questions that a server gave no response to; by default there are no scores then',
+      ).choices(['wrong']),
+    )
     .option('--best-of <n>', 'so many responses a question, of which --judge or --vote chooses one')
     .addOption(
       new Option('--vote <how>', 'the most frequent answer is chosen, also where a judge scores').choices([
         'majority',
       ]),
-    );
-  withOptionalJudgeFlags(command).action(evaluate);
+    )
+    .addOption(
+      new Option(
+        '--scorer <school>',
+        "of benchmarks: their own rules, or VLMEvalKit's; official by default",
+      ).choices(['official', 'vlmevalkit']),
+    )
+    .option(
+      '--extractor <url>',
+      'of benchmarks: a server that reads what rules cannot; by default rules alone',
+    )
+    .option('--extractor-model <name>', "the model's name at that server; default by default")
+    .option(
+      '--extractor-template <file>',
+      "its prompt in place of the benchmark's own; STEP=FILE where there are several, repeated",
+      (file: string, files: string[] = []) => [...files, file],
+    )
+    .option('--extractor-max-tokens <n>', 'longest reply; 512 by default')
+    .option('--extractor-concurrency <n>', 'calls under way at once; 8 by default')
+    .option('--extractor-timeout <seconds>', 'until a call is given up and tried again; 60 by default')
+    .option('--extractor-key <variable>', 'environment variable with the key; OPENAI_API_KEY by default');
+  withOptionalJudgeFlags(withRecordFlags(command)).action(evaluate);
 }
 
-/** Tokens computed at once. */
-const TOKEN_BUDGET = 8192;
-
-async function evaluate(flags: Flags): Promise<void> {
-  if (flags.benchmark !== undefined)
-    throw new InputError(
-      `--benchmark ${flags.benchmark}: benchmarks cannot be run yet; evaluate a file of records with --data`,
-    );
-  if (flags.data === undefined) throw new InputError('--data: missing; name a file of records');
-  const { checkTemplate } = await import('../data/prompting.ts');
-  const { scoresTable } = await import('./scores-table.ts');
-  const { evaluateBestOf, evaluateRecords, modelName, openQuestions } = await import(
-    '../eval/record-file.ts'
-  );
-
-  const model = modelFolder(flags.model);
-  const { adapter = null } = flags;
-  checkTemplate(flags.template, '--template');
-  const samples = flags.bestOf === undefined ? null : wholeNumber('--best-of', flags.bestOf, 1);
-  const options = {
-    model,
-    adapter,
-    template: flags.template,
-    temperature: notNegative('--temperature', flags.temperature ?? (samples === null ? '0' : '1')),
-    maxTokens: wholeNumber('--max-tokens', flags.maxTokens, 1),
-    seed: wholeNumber('--seed', flags.seed, 0),
-    threads: threadsOf(flags.threads),
-    tokenBudget: TOKEN_BUDGET,
-  };
-  const limit = flags.limit === undefined ? null : wholeNumber('--limit', flags.limit, 1);
-  if (flags.out !== undefined && isUsed(flags.out))
-    throw new InputError(`--out ${flags.out}: is used already; name another folder or remove it`);
-
-  const questions = await openQuestions(flags.data, flags.split ?? null, limit);
-  const out = flags.out ?? freeFolder(join('eval', `${modelName(adapter ?? model)}-${questions.split}`));
-  const judge = await chooser(flags, samples, options.temperature);
-  const progress = createProgress();
-  const stage = `evaluate ${questions.split}`;
-  try {
-    progress.start(stage, questions.records.length);
-    const asking = { ...options, progress: (done: number) => progress.update(stage, done) };
-    const scores =
-      samples === null
-        ? await evaluateRecords(questions, out, asking)
-        : await evaluateBestOf(questions, out, {
-            ...asking,
-            samples,
-            judge,
-            judgeName: judge && judgeName(flags),
-            choose: flags.vote ?? 'judge',
-          });
-    progress.finish(stage);
-    process.stdout.write(
-      flags.json
-        ? `${JSON.stringify(scores)}\n`
-        : `${scoresTable(scores)}\nPredictions and scores: ${relative('.', out)}\n`,
-    );
-  } finally {
-    progress.stop();
-    await judge?.dispose();
+async function evaluate(flags: EvalFlags): Promise<void> {
+  if (flags.benchmark !== undefined) {
+    const { evaluateBenchmarks } = await import('./eval/benchmarks.ts');
+    return evaluateBenchmarks(flags, flags.benchmark);
   }
-}
-
-/** All responses to a question are in memory together. */
-const MOST_SAMPLES = 256;
-
-/** Who scores the responses, or null. Throws InputError where nobody is to choose, or there is nothing to choose from. */
-async function chooser(flags: Flags, samples: number | null, temperature: number): Promise<Judge | null> {
-  const { bestOf, judge, vote } = flags;
-  if (samples === null) {
-    const stray =
-      judge !== undefined ? `--judge ${withoutSecrets(judge)}` : vote !== undefined ? `--vote ${vote}` : null;
-    if (stray !== null)
-      throw new InputError(`${stray}: chooses among several responses; say how many with --best-of`);
-  } else {
-    if (samples > MOST_SAMPLES) throw new InputError(`--best-of ${bestOf}: must be ${MOST_SAMPLES} at most`);
-    if (judge === undefined && vote === undefined)
-      throw new InputError(`--best-of ${bestOf}: who chooses? Add --judge JUDGE, or --vote majority`);
-    if (temperature === 0)
-      throw new InputError(
-        `--temperature ${flags.temperature}: greedy responses are all the same; leave it out, or leave out --best-of`,
-      );
-  }
-  return optionalJudgeOfFlags(flags);
-}
-
-/** The judge as the scores name it. */
-function judgeName({ judge, steps, aggregate = 'mean' }: Flags): string {
-  const named = withoutSecrets(judge!);
-  return steps === undefined ? named : `${named}, steps: ${steps}, ${aggregate}`;
+  if (flags.data === undefined)
+    throw new InputError('--data: missing; name a file of records, or a benchmark with --benchmark');
+  const { evaluateRecordFile } = await import('./eval/records.ts');
+  return evaluateRecordFile(flags, flags.data);
 }

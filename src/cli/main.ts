@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { InputError, Interrupted, RunError } from '../errors.ts';
+import { register as data } from './data.ts';
 import { register as doctor } from './doctor.ts';
 import { endBy } from './end-by.ts';
 import { register as evaluate } from './eval.ts';
@@ -9,6 +10,7 @@ import { register as exportModel } from './export.ts';
 import { register as logprobs } from './logprobs.ts';
 import { register as reward } from './reward.ts';
 import { register as sample } from './sample.ts';
+import { register as score } from './score.ts';
 import { register as train } from './train.ts';
 import { register as trm } from './trm.ts';
 import { register as trust } from './trust.ts';
@@ -29,7 +31,20 @@ export async function main(argv: string[]): Promise<number> {
     .version(version(), '--version', 'print the version')
     .exitOverride()
     .configureOutput({ writeErr: () => {} });
-  for (const register of [train, evaluate, sample, logprobs, exportModel, world, reward, trust, trm, doctor])
+  for (const register of [
+    train,
+    evaluate,
+    score,
+    sample,
+    logprobs,
+    exportModel,
+    data,
+    world,
+    reward,
+    trust,
+    trm,
+    doctor,
+  ])
     register(program);
   if (argv.length === 0) {
     program.outputHelp();

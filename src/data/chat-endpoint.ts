@@ -9,7 +9,7 @@ import pRetry from 'p-retry';
 import { InputError } from '../errors.ts';
 import type { ChatMessage } from './chat.ts';
 import { type ChatReply, parseReply } from './chat-reply.ts';
-import { bodyText, brokenConnection, Failed, type Hidden, hiding, refusal } from './http-failure.ts';
+import { bodyText, brokenConnection, Failed, type Hidden, hiding, refusal, waitMs } from './http-failure.ts';
 import { abortReason, limited } from './limited.ts';
 import { pictureUrl } from './picture-url.ts';
 import { withoutSecrets } from './server-name.ts';
@@ -54,9 +54,6 @@ export interface ChatEndpoint {
 
 /** In all, the first among them. */
 const ATTEMPTS = 3;
-const BACKOFF_MS = 500;
-const MAX_BACKOFF_MS = 5_000;
-const MAX_RETRY_AFTER_MS = 30_000;
 
 /** Throws InputError: an address or a key that cannot be used. Nothing is asked of the server yet. */
 export function chatEndpoint(options: EndpointOptions): ChatEndpoint {
@@ -128,15 +125,6 @@ export function chatEndpoint(options: EndpointOptions): ChatEndpoint {
       }
     },
   };
-}
-
-/**
- * How long to wait before attempt n + 1: twice as long each time, up to twice that by chance (so that many who failed together
- * do not come back together), and no less than the server asked for.
- */
-export function waitMs(n: number, retryAfterMs: number | null): number {
-  const backoff = Math.min(MAX_BACKOFF_MS, BACKOFF_MS * 2 ** (n - 1) * (1 + Math.random()));
-  return Math.max(backoff, Math.min(MAX_RETRY_AFTER_MS, retryAfterMs ?? 0));
 }
 
 /** No header but these, so that nothing of the machine or its environment is told; no redirect, so that the key stays here. */

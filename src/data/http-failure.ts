@@ -57,6 +57,19 @@ export function retryAfterMs(value: string, now = Date.now()): number | null {
   return Number.isNaN(ms) ? null : Math.max(0, ms);
 }
 
+const BACKOFF_MS = 500;
+const MAX_BACKOFF_MS = 5_000;
+const MAX_RETRY_AFTER_MS = 30_000;
+
+/**
+ * How long to wait before attempt n + 1: twice as long each time, up to twice that by chance (so that many who failed together
+ * do not come back together), and no less than the server asked for.
+ */
+export function waitMs(n: number, retryAfterMs: number | null): number {
+  const backoff = Math.min(MAX_BACKOFF_MS, BACKOFF_MS * 2 ** (n - 1) * (1 + Math.random()));
+  return Math.max(backoff, Math.min(MAX_RETRY_AFTER_MS, retryAfterMs ?? 0));
+}
+
 /** A connection that did not come about, or broke off. */
 export function brokenConnection(error: unknown): Failed {
   if (error instanceof Failed) return error;

@@ -1,69 +1,112 @@
 /**
- * Pictures: files to 8-bit RGB and back, by sharp (libvips). What a decoded picture looks like follows what
- * transformers' processors see: EXIF orientation applied, transparency laid onto white, CMYK by Pillow's formula,
- * embedded colour profiles not applied. Unlike there, 16-bit grey is scaled to 8 bits (Pillow cuts it off at 255).
+ * Pictures: encoded bytes to 8-bit RGB and back, by sharp (libvips). What a decoded picture looks like follows what
+ * transformers' processors see by Pillow: EXIF orientation applied, transparency laid onto white, CMYK by Pillow's formula,
+ * embedded colour profiles not applied, the first frame of an animation. Unlike there, 16-bit grey is scaled to 8 bits
+ * (Pillow cuts it off at 255). Pictures may come from strangers: docs/pictures.md says what is refused, and why.
  */
 import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
 import sharp from 'sharp';
 import type { Picture } from '../engine/types.ts';
 import { InputError } from '../errors.ts';
-import { readError } from './jsonl.ts';
+import { limited } from './limited.ts';
+import { shortened } from './one-line.ts';
+import { shownAddress } from './picture-address.ts';
+import { pictureBytes } from './picture-bytes.ts';
+import { MAX_PIXELS, type PictureFormat, pictureHeader, pngChunks, requireSize } from './picture-header.ts';
 
 // Pictures are small and read one by one: libvips' own threads and caches would only cost.
 sharp.concurrency(1);
 sharp.cache(false);
 
-const formats = ['png', 'jpeg', 'webp', 'gif', 'tiff', 'heif', 'avif', 'bmp'];
-const maxBytes = 64 << 20;
-const maxPixels = 64_000_000;
+/** sharp's name of each format. */
+const SHARP_NAMES: Record<PictureFormat, string> = {
+  png: 'png',
+  jpeg: 'jpeg',
+  webp: 'webp',
+  gif: 'gif',
+  tiff: 'tiff',
+  avif: 'heif',
+};
 
-/** Reads and decodes a picture; its content says the format, not its name. Throws InputError naming the file. */
-export async function readPicture(file: string): Promise<Picture> {
-  await requirePictureFile(file);
-  const bytes = await readFile(file).catch((error) => {
-    throw readError(error, file);
-  });
-  return decodePicture(bytes, file);
-}
+/** A picture that takes longer is made to. */
+const TIMEOUT_S = 30;
 
-/** Throws InputError where there is no file, or one too large for a picture. */
-export async function requirePictureFile(file: string): Promise<void> {
-  const info = await stat(file).catch((error) => {
-    throw readError(error, file);
-  });
-  if (info.isDirectory()) throw new InputError(`${file}: is a folder, not a picture`);
-  if (info.size > maxBytes)
-    throw new InputError(
-      `${file}: ${info.size >> 20} MB; pictures may have ${maxBytes >> 20} MB, make it smaller`,
-    );
+/** Decoding takes some bytes a pixel: large pictures are decoded one after another. */
+const LARGE = 8_000_000;
+const small = limited(4);
+const large = limited(1);
+
+/**
+ * Reads and decodes the picture at an address; its content says the format, not its name. `roots`: as pictureBytes takes
+ * them. Throws InputError naming the picture.
+ */
+export async function readPicture(address: string, roots?: readonly string[]): Promise<Picture> {
+  return decodePicture(await pictureBytes(address, roots), shownAddress(address));
 }
 
 /** Decodes a picture from bytes; `source` names it in messages. Throws InputError. */
 export async function decodePicture(bytes: Uint8Array, source: string): Promise<Picture> {
-  if (bytes.length === 0) throw new InputError(`${source}: the picture is empty (0 bytes)`);
-  const meta = await decoding(source, () => sharp(bytes, { limitInputPixels: false }).metadata());
-  if (!formats.includes(meta.format))
-    throw new InputError(
-      `${source}: pictures of format ${meta.format} are not read; convert it to PNG or JPEG`,
-    );
-  if (meta.width * meta.height > maxPixels)
-    throw new InputError(
-      `${source}: ${meta.width}×${meta.height} pixels; pictures may have ${maxPixels / 1e6} million, make it smaller`,
-    );
-  const inks = meta.space === 'cmyk';
-  const { data, info } = await decoding(source, () => {
-    const picture = sharp(bytes, {
-      limitInputPixels: maxPixels,
-      failOn: 'error',
-      ignoreIcc: true,
-    }).autoOrient();
-    return (inks ? picture.pipelineColourspace('cmyk').toColourspace('cmyk') : picture.toColourspace('srgb'))
-      .raw({ depth: 'uchar' })
-      .toBuffer({ resolveWithObject: true });
+  return (await decodeWhole(bytes, source)).picture;
+}
+
+/** A picture, and what is left out in it: the file's format, how EXIF turns it (1: not at all), its frames. */
+export interface DecodedPicture {
+  picture: Picture;
+  format: PictureFormat;
+  orientation: number;
+  frames: number;
+}
+
+/** Decodes a picture from bytes and says how they hold it. Throws InputError. */
+export async function decodeWhole(bytes: Uint8Array, source: string): Promise<DecodedPicture> {
+  const encoded = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const { format, width, height, frames } = pictureHeader(encoded, source);
+  const slots = width * height > LARGE ? large : small;
+  return slots(async () => {
+    const input = format === 'png' ? withoutAncillary(encoded) : encoded;
+    const meta = await decoding(source, () => sharp(input, { limitInputPixels: false }).metadata());
+    if (meta.format !== SHARP_NAMES[format])
+      throw new InputError(`${source}: is ${format} by its beginning and ${meta.format} by the rest`);
+    requireSize({ width: meta.width, height: meta.height, frames }, source);
+    const inks = meta.space === 'cmyk';
+    const { data, info } = await decoding(source, () => {
+      const picture = sharp(input, {
+        limitInputPixels: MAX_PIXELS,
+        failOn: 'error',
+        ignoreIcc: true,
+      })
+        .timeout({ seconds: TIMEOUT_S })
+        .autoOrient();
+      return (
+        inks ? picture.pipelineColourspace('cmyk').toColourspace('cmyk') : picture.toColourspace('srgb')
+      )
+        .raw({ depth: 'uchar' })
+        .toBuffer({ resolveWithObject: true });
+    });
+    const rgb = inks ? fromInks(data, info.channels) : toRgb(data, info.channels);
+    const hash = pictureHash(info.width, info.height, rgb);
+    const picture = { width: info.width, height: info.height, rgb, hash };
+    return { picture, format, orientation: meta.orientation ?? 1, frames };
   });
-  const rgb = inks ? fromInks(data, info.channels) : toRgb(data, info.channels);
-  return { width: info.width, height: info.height, rgb, hash: pictureHash(info.width, info.height, rgb) };
+}
+
+/** Chunks of a PNG beside the critical ones that change how it looks. */
+const SEEN = new Set(['tRNS', 'eXIf']);
+
+/**
+ * A PNG without texts, profiles and times: none of them is looked at, and each can be a few bytes that unpack into
+ * gigabytes. A chunk that is cut off stays, so that the picture is found to be damaged.
+ */
+function withoutAncillary(png: Buffer): Buffer {
+  const kept: Buffer[] = [png.subarray(0, 8)];
+  let end = 8;
+  for (const { type, at, length } of pngChunks(png)) {
+    end = at + length;
+    const critical = (type.charCodeAt(0) & 0x20) === 0;
+    if (critical || SEEN.has(type)) kept.push(png.subarray(at, end));
+    if (type === 'IEND') return Buffer.concat(kept);
+  }
+  return Buffer.concat([...kept, png.subarray(end)]);
 }
 
 /** A PNG of row-major height×width×3 bytes; the same input gives the same bytes. */
@@ -89,7 +132,9 @@ async function decoding<T>(source: string, decode: () => Promise<T>): Promise<T>
   try {
     return await decode();
   } catch (error) {
-    const reason = (error as Error).message.replace(/\s+/g, ' ').replace(/[: ]+$/, '');
+    const reason = shortened((error as Error).message).replace(/[: ]+$/, '');
+    if (/^timeout/i.test(reason))
+      throw new InputError(`${source}: takes longer than ${TIMEOUT_S} s to decode; save it anew`);
     throw new InputError(`${source}: cannot decode the picture (${reason}); is the file damaged?`, {
       cause: error,
     });

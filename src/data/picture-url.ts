@@ -1,33 +1,35 @@
-/** A picture's file as a data URL: how chats with an OpenAI-compatible server carry pictures. */
-import { readFile } from 'node:fs/promises';
-import sharp from 'sharp';
-import { decodePicture, encodePng, requirePictureFile } from './images.ts';
-import { readError } from './jsonl.ts';
+/** A picture as a data URL: how chats with an OpenAI-compatible server carry pictures. */
+import { decodeWhole, encodePng } from './images.ts';
+import { shownAddress } from './picture-address.ts';
+import { pictureBytes } from './picture-bytes.ts';
+import type { PictureFormat } from './picture-header.ts';
 
-/** What every server can be expected to open, by sharp's names. */
-const COMMON: Record<string, string> = {
+/** What every server can be expected to open. */
+const COMMON: Partial<Record<PictureFormat, string>> = {
   png: 'image/png',
   jpeg: 'image/jpeg',
   webp: 'image/webp',
   gif: 'image/gif',
 };
 
-/**
- * The file's own bytes where its content is of a common format; else, and where EXIF says to turn it, which many servers
- * do not, a PNG of what `readPicture` makes of it. Throws InputError naming the file: not there, or not to be decoded.
- */
-export async function pictureUrl(file: string): Promise<string> {
-  await requirePictureFile(file);
-  const bytes = await readFile(file).catch((error) => {
-    throw readError(error, file);
-  });
-  const picture = await decodePicture(bytes, file);
-  const { format, orientation = 1 } = await sharp(bytes).metadata();
-  const type = orientation === 1 ? COMMON[format] : undefined;
-  if (type !== undefined) return dataUrl(type, bytes);
-  return dataUrl(COMMON.png, await encodePng(picture.rgb, picture.width, picture.height));
+/** `roots`: as pictureBytes takes them. Throws InputError naming the picture: not there, or not to be decoded. */
+export async function pictureUrl(address: string, roots?: readonly string[]): Promise<string> {
+  return pictureDataUrl(await pictureBytes(address, roots), shownAddress(address));
 }
 
-function dataUrl(type: string, bytes: Buffer): string {
-  return `data:${type};base64,${bytes.toString('base64')}`;
+/**
+ * The picture's own bytes where its content is of a common format; else a PNG of what `decodePicture` makes of it, also
+ * where EXIF says to turn it, which many servers do not, and for animations, of which some show another frame or all.
+ * Throws InputError `SOURCE: …` for what is not to be decoded.
+ */
+export async function pictureDataUrl(bytes: Uint8Array, source: string): Promise<string> {
+  const { picture, format, orientation, frames } = await decodeWhole(bytes, source);
+  const type = orientation === 1 && frames === 1 ? COMMON[format] : undefined;
+  if (type !== undefined) return dataUrl(type, bytes);
+  return dataUrl('image/png', await encodePng(picture.rgb, picture.width, picture.height));
+}
+
+function dataUrl(type: string, bytes: Uint8Array): string {
+  const { buffer, byteOffset, byteLength } = bytes;
+  return `data:${type};base64,${Buffer.from(buffer, byteOffset, byteLength).toString('base64')}`;
 }

@@ -55,10 +55,12 @@ export function pictureAndText(picture: string | null, text: string): ChatMessag
 }
 
 /** The record's picture, or none. Throws InputError naming the record and the picture's file. */
-export async function recordPictures(record: Pick<LoadedRecord, 'picture' | 'source'>): Promise<Picture[]> {
+export async function recordPictures(
+  record: Pick<LoadedRecord, 'picture' | 'roots' | 'source'>,
+): Promise<Picture[]> {
   if (record.picture === null) return [];
   try {
-    return [await readPicture(record.picture)];
+    return [await readPicture(record.picture, record.roots)];
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     throw new InputError(`${record.source}: path: ${error.message}`, { cause: error });

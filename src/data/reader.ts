@@ -1,69 +1,138 @@
 /**
- * Opens a file of records: every row is checked and every picture looked for before anything is trained on it.
- * JSON (one array) and JSONL; the file's extension decides. Of a JSONL file only byte offsets stay in memory.
+ * Opens records: every row is checked and every picture file looked for before anything is trained on them. JSON (one
+ * array), JSONL and Parquet, by the file's extension; one file, the shards of a set, or a dataset repository. Of a JSONL
+ * file only byte offsets stay in memory, of a Parquet file its footer and the last few row groups without pictures.
  */
-import { statSync } from 'node:fs';
 import { open, readFile, stat } from 'node:fs/promises';
-import { dirname, extname, resolve } from 'node:path';
+import { extname } from 'node:path';
 import { InputError } from '../errors.ts';
+import { type BadRowRule, type LeftOut, leaveOut, STRICT } from './bad-rows.ts';
+import { repositoryFiles } from './hub/repository.ts';
 import { decodeUtf8, parseJson, readError, readLines } from './jsonl.ts';
+import { chosen, concatenated, type Rows } from './mix.ts';
+import { openParquetRows, type RowCache } from './parquet-records.ts';
+import { addressOfPath, OWN_FOLDER, type PictureAccess, pictureLooker, rootsOf } from './picture-access.ts';
 import { type DataRecord, parseRecord } from './record.ts';
+import { isRepository, listShards } from './shards.ts';
 
 /** A record with what is needed to use it and to talk about it. */
 export interface LoadedRecord extends DataRecord {
-  /** Absolute path of the picture; null for text. */
+  /** Address of the picture (picture-address.ts), absolute; null for text. */
   picture: string | null;
-  /** `FILE:LINE` (JSONL) or `FILE: record N` (JSON): the beginning of every message about it. */
+  /** Folders of which one must hold the picture's file when it is read; left out: anywhere. */
+  roots?: readonly string[];
+  /** `FILE:LINE` (JSONL), `FILE: record N` (JSON) or `FILE#ROW` (Parquet): the beginning of every message about it. */
   source: string;
 }
 
-export interface Records {
-  length: number;
+export interface Records extends Rows<LoadedRecord> {
   /** Record i, 0-based. Throws InputError if the file was changed meanwhile. */
   get(i: number): Promise<LoadedRecord>;
   /** The file, as it was given. */
   source: string;
 }
 
-const readers: Record<string, (file: string) => Promise<Records>> = {
+/** How records are opened. */
+export interface OpenOptions extends BadRowRule {
+  /** What they may name as pictures. */
+  access: PictureAccess;
+}
+
+/** What the files of a set have in common while they are opened. */
+interface Opening {
+  access: PictureAccess;
+  left: LeftOut;
+  cache: RowCache;
+}
+
+type Reader = (file: string, opening: Opening) => Promise<Records>;
+
+const readers: Record<string, Reader> = {
   '.json': openJson,
   '.jsonl': openJsonl,
   '.ndjson': openJsonl,
+  '.parquet': openParquetRecords,
 };
 const maxJsonBytes = 512 << 20;
 
 /**
- * Opens a file of records. Paths of pictures resolve against the file's folder.
- * Throws InputError naming file, line and key: broken JSON, a wrong record, a missing picture, no records at all.
+ * Opens a file of records, the shards of a set (a folder, or a pattern with `*`), or a dataset repository
+ * (`hf://datasets/OWNER/NAME…`). Paths of pictures resolve against the file's folder. Rows that cannot be used are left
+ * out as far as the options allow it, which is not at all by default. Throws InputError naming file, line and key: broken
+ * JSON, a wrong record, a picture that is missing or may not be read, no records at all.
  */
-export async function openRecords(file: string): Promise<Records> {
+export async function openRecords(what: string, options: Partial<OpenOptions> = {}): Promise<Records> {
+  const { access, ...rule } = { ...STRICT, access: OWN_FOLDER, ...options };
+  const files = await recordFiles(what);
+  const opening: Opening = { access, left: leaveOut(rule), cache: new Map() };
+  const sources: Records[] = [];
+  for (const file of files) sources.push(await readerOf(file)(file, opening));
+  const records = concatenated(sources, what);
+  opening.left.settle(what, records.length);
+  if (records.length === 0) throw new InputError(`${what}: holds no records`);
+  return records;
+}
+
+/** The files that hold the records that `what` names, fetched where they are in a repository. Throws InputError. */
+export async function recordFiles(what: string): Promise<string[]> {
+  const files = isRepository(what) ? await repositoryFiles(what) : await listShards(what);
+  files.forEach(readerOf);
+  return files;
+}
+
+function readerOf(file: string): Reader {
   const reader = readers[extname(file).toLowerCase()];
-  const info = await stat(file).catch((error) => {
-    throw readError(error, file);
-  });
-  if (info.isDirectory()) throw new InputError(`${file}: is a folder; name the file of records in it`);
   if (reader === undefined)
     throw new InputError(
       `${file}: unknown kind of file; records are read from ${Object.keys(readers).join(', ')}`,
     );
-  const records = await reader(file);
-  if (records.length === 0) throw new InputError(`${file}: holds no records`);
-  return records;
+  return reader;
 }
 
-async function openJsonl(file: string): Promise<Records> {
+async function openParquetRecords(file: string, { access, left, cache }: Opening): Promise<Records> {
+  const look = pictureCheck(file, access);
+  const rows = await openParquetRows(file, cache);
+  const load = ({ value, source }: { value: unknown; source: string }) =>
+    loadRecord(value, source, file, access);
+  const good: number[] = [];
+  for (let row = 0; row < rows.length; row++) {
+    // a row group that cannot be read is the file's fault and not a row's
+    const read = await rows.get(row);
+    try {
+      look(load(read));
+      good.push(row);
+    } catch (error) {
+      left.note(error);
+    }
+  }
+  const all: Records = {
+    length: rows.length,
+    blocks: rows.groups,
+    source: file,
+    get: async (row) => load(await rows.get(row)),
+  };
+  return good.length === rows.length ? all : { ...all, ...chosen(all, Uint32Array.from(good)) };
+}
+
+async function openJsonl(file: string, { access, left }: Opening): Promise<Records> {
+  const look = pictureCheck(file, access);
   const starts: number[] = [];
   const lengths: number[] = [];
   const lines: number[] = [];
   const load = (bytes: Uint8Array, line: number): LoadedRecord | null => {
     const source = `${file}:${line}`;
     const text = decodeUtf8(bytes, source);
-    return text.trim() === '' ? null : loadRecord(parseJson(text, source), source, file);
+    return text.trim() === '' ? null : loadRecord(parseJson(text, source), source, file, access);
   };
   for await (const { line, offset, bytes } of readLines(file)) {
-    const record = load(bytes, line);
-    if (record === null) continue;
-    checkPicture(record);
+    try {
+      const record = load(bytes, line);
+      if (record === null) continue;
+      look(record);
+    } catch (error) {
+      left.note(error);
+      continue;
+    }
     starts.push(offset);
     lengths.push(bytes.length);
     lines.push(line);
@@ -81,7 +150,8 @@ async function openJsonl(file: string): Promise<Records> {
   };
 }
 
-async function openJson(file: string): Promise<Records> {
+async function openJson(file: string, { access, left }: Opening): Promise<Records> {
+  const look = pictureCheck(file, access);
   const { size } = await stat(file);
   if (size > maxJsonBytes)
     throw new InputError(
@@ -91,23 +161,75 @@ async function openJson(file: string): Promise<Records> {
   const rows = parseJson(text, file);
   if (!Array.isArray(rows))
     throw new InputError(`${file}: must be an array of records; use .jsonl for one record a line`);
-  const records = rows.map((row, index) => loadRecord(row, `${file}: record ${index + 1}`, file));
-  records.forEach(checkPicture);
+  const records: LoadedRecord[] = [];
+  rows.forEach((row, index) => {
+    try {
+      const record = loadRecord(row, `${file}: record ${index + 1}`, file, access);
+      look(record);
+      records.push(record);
+    } catch (error) {
+      left.note(error);
+    }
+  });
   return { length: records.length, source: file, get: async (i) => records[i] };
 }
 
-/** One row of `file` as a record in use; whether its picture exists is not looked at. Throws InputError `SOURCE: key: …`. */
-export function loadRecord(value: unknown, source: string, file: string): LoadedRecord {
+/**
+ * One row of `file` as a record in use; whether its picture exists is not looked at. Throws InputError `SOURCE: key: …`.
+ */
+export function loadRecord(
+  value: unknown,
+  source: string,
+  file: string,
+  access: PictureAccess = OWN_FOLDER,
+): LoadedRecord {
   const record = parseRecord(value, source);
-  return { ...record, picture: record.path === null ? null : resolve(dirname(file), record.path), source };
+  if (record.path === null) return { ...record, picture: null, source };
+  return { ...record, ...pictureOfRow(record.path, source, file, access), source };
 }
 
-/** Throws InputError `SOURCE: path: …` where a row names a picture that is not there. */
-export function checkPicture(record: Pick<LoadedRecord, 'picture' | 'source'>): void {
-  if (record.picture === null) return;
-  const info = statSync(record.picture, { throwIfNoEntry: false });
-  if (info === undefined) throw new InputError(`${record.source}: path: no such picture: ${record.picture}`);
-  if (!info.isFile()) throw new InputError(`${record.source}: path: not a file: ${record.picture}`);
+/** The picture that a row of `file` names, and where it may lie. Throws InputError `SOURCE: path: …`. */
+export function pictureOfRow(
+  path: string,
+  source: string,
+  file: string,
+  access: PictureAccess,
+): { picture: string; roots?: readonly string[] } {
+  const picture = about(source, () => addressOfPath(path, file, access));
+  const roots = rootsOf(file, access);
+  return roots === undefined ? { picture } : { picture, roots };
+}
+
+/**
+ * Looks at the pictures of a file's rows: throws InputError `SOURCE: path: …` where a row names one that is not there, or
+ * that lies where it may not.
+ */
+export function pictureCheck(
+  file: string,
+  access: PictureAccess,
+): (record: Pick<LoadedRecord, 'picture' | 'source'>) => void {
+  const look = pictureLooker(rootsOf(file, access));
+  return ({ picture, source }) => {
+    if (picture !== null) about(source, () => look(picture));
+  };
+}
+
+/** Throws InputError `SOURCE: path: …` where a record's picture is not there, or lies where it may not. */
+export function checkPicture({
+  picture,
+  roots,
+  source,
+}: Pick<LoadedRecord, 'picture' | 'roots' | 'source'>): void {
+  if (picture !== null) about(source, () => pictureLooker(roots)(picture));
+}
+
+function about<T>(source: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    throw new InputError(`${source}: path: ${error.message}`, { cause: error });
+  }
 }
 
 async function readRange(file: string, start: number, length: number): Promise<Buffer> {

@@ -53,33 +53,38 @@ const emptyText = z
   .nullish()
   .transform((text) => text ?? '');
 
-const schema = z
-  .object({
-    problem_id: textOrNumber,
-    problem: z.string(),
-    data_type: z.enum(dataTypes),
-    problem_type: z.enum(problemTypes),
-    options: z
-      .array(textOrNumber.transform(String))
-      .nullish()
-      .transform((options) => options ?? []),
-    process: emptyText,
-    solution: textOrNumber.transform(String),
-    path: z.string().nullish(),
-    image: z.unknown().optional(),
-    data_source: emptyText,
-    world: z.unknown().optional(),
-    segments: z
-      .array(z.object({ text: z.string(), train: z.boolean() }))
-      .min(1, 'needs at least one segment')
-      .nullish(),
-    response: z.string().nullish(),
-    score: z.number().min(0).max(1).nullish(),
-    steps: z.array(z.object({ text: z.string(), score: z.number().min(0).max(1) })).nullish(),
-  })
-  .transform(({ path, image, world, segments, response, score, steps, ...rest }, context): DataRecord => {
-    // `image` is what some data sets call the path.
-    const picture = path || (typeof image === 'string' ? image : '') || null;
+const fields = z.object({
+  problem_id: textOrNumber,
+  problem: z.string(),
+  data_type: z.enum(dataTypes),
+  problem_type: z.enum(problemTypes),
+  options: z
+    .array(textOrNumber.transform(String))
+    .nullish()
+    .transform((options) => options ?? []),
+  process: emptyText,
+  solution: textOrNumber.transform(String),
+  path: z.string().nullish(),
+  image: z.unknown().optional(),
+  images: z.unknown().optional(),
+  data_source: emptyText,
+  world: z.unknown().optional(),
+  segments: z
+    .array(z.object({ text: z.string(), train: z.boolean() }))
+    .min(1, 'needs at least one segment')
+    .nullish(),
+  response: z.string().nullish(),
+  score: z.number().min(0).max(1).nullish(),
+  steps: z.array(z.object({ text: z.string(), score: z.number().min(0).max(1) })).nullish(),
+});
+
+/** Keys that a record is read from. */
+export const recordFields: readonly string[] = Object.keys(fields.shape);
+
+const schema = fields.transform(
+  ({ path, image, images, world, segments, response, score, steps, ...rest }, context): DataRecord => {
+    // what some data sets call the path
+    const picture = path || pathIn(image) || pathIn(images) || null;
     if (rest.data_type === 'image' && picture === null)
       context.addIssue({ code: 'custom', message: 'a record of data_type "image" needs a path' });
     return {
@@ -91,9 +96,18 @@ const schema = z
       ...(score == null ? {} : { score }),
       ...(steps == null ? {} : { steps }),
     };
-  });
+  },
+);
 
 /** Reads one record; fields it does not know are left out. Throws InputError `SOURCE: key: …`. */
 export function parseRecord(value: unknown, source: string): DataRecord {
   return parseWith(schema, value, source);
+}
+
+/** A picture's file as data sets name it: `a/b.png`, {path: 'a/b.png'} or a list of one of these. */
+export function pathIn(cell: unknown): string | null {
+  if (typeof cell === 'string') return cell;
+  if (Array.isArray(cell)) return cell.length === 1 ? pathIn(cell[0]) : null;
+  if (cell !== null && typeof cell === 'object' && 'path' in cell) return pathIn(cell.path);
+  return null;
 }

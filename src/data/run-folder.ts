@@ -81,6 +81,8 @@ export const RlMetrics = z.object({
   applied: z.boolean(),
   /** Where the TRM was refreshed after this step. */
   trm: TrmCheck.nullish(),
+  /** Questions left out because their pictures cannot be used; not in runs of earlier versions. */
+  bad_rows: count.optional(),
   by_type: z.record(z.string(), z.object({ accuracy: share, n: count })),
   /** Share of each reasoning style; null without an oracle. */
   styles: z.record(z.string(), share).nullable(),
@@ -105,6 +107,8 @@ export const SftMetrics = z.object({
   by_kind: z.record(z.string(), z.number().nullable()),
   /** Trained tokens in this step. */
   tokens: count,
+  /** Examples left out because their pictures cannot be used; not in runs of earlier versions. */
+  bad_rows: count.optional(),
   grad_norm: z.number().nullable(),
   applied: z.boolean(),
   time: z.object({ update_s: z.number(), total_s: z.number() }),
@@ -217,6 +221,8 @@ export const Scores = z.object({
   /** By data source: in a world, the kind of question. */
   by_source: z.record(z.string(), PartScores),
   by_style: z.record(z.string(), z.object({ share, accuracy: share.nullable() })).nullable(),
+  /** Of a server that was asked: questions without a response, counted as wrong. */
+  no_response: count.optional(),
   /** Where one of several responses was chosen; the measures above are of the chosen ones. */
   best_of: BestOf.optional(),
 });

@@ -34,7 +34,7 @@ const TOKEN_BUDGET = 8192;
 /** Throws InputError naming the file of a folder or picture that cannot be used. */
 export async function ask(question: Question, told: (text: string) => void): Promise<Answer> {
   const { model, adapter, maxTokens, temperature, seed, threads } = question;
-  const pictures = await Promise.all(question.pictures.map(readPicture));
+  const pictures = await Promise.all(question.pictures.map((picture) => readPicture(picture)));
   const chat = await loadChat(model);
   const content = [
     ...question.pictures.map((image) => ({ type: 'image' as const, image })),

@@ -2,17 +2,22 @@
  * Best of N: a model answers every question N times and a judge, or the majority, chooses one response; how VisualPRM
  * is used in the paper's tables (arXiv 2503.10291, section 4; self-consistency: arXiv 2203.11171).
  */
-import type { Chat } from '../data/chat.ts';
 import type { LoadedRecord, Records } from '../data/reader.ts';
 import type { BestOf } from '../data/run-folder.ts';
 import { mean, share } from '../data/shares.ts';
-import type { Sample } from '../engine/types.ts';
 import type { Judge, JudgeScore } from '../trm/judge.ts';
 import type { Prediction } from './measures.ts';
-import { type PredictOptions, prediction, type ReadResponse, readResponse, sampled } from './predict.ts';
+import {
+  type PredictOptions,
+  prediction,
+  type ReadResponse,
+  readResponse,
+  type Said,
+  sampled,
+} from './predict.ts';
 import { type Choice, curve, majority, ranked } from './selection.ts';
 
-export interface BestOfOptions extends PredictOptions {
+export interface Choosing {
   /** Responses a question (N). */
   samples: number;
   /** Scores the well-formed ones; null: nobody does, the majority chooses. */
@@ -21,6 +26,8 @@ export interface BestOfOptions extends PredictOptions {
   judgeName: string | null;
   choose: 'judge' | 'majority';
 }
+
+export type BestOfOptions = PredictOptions & Choosing;
 
 /** One of the responses to a question. */
 export interface Candidate extends ReadResponse, JudgeScore {}
@@ -37,36 +44,31 @@ const CHUNK = 240;
 
 /** With N = 1 it predicts what `predict` does. Throws what the judge throws. */
 export async function predictBest(records: Records, options: BestOfOptions): Promise<BestPrediction[]> {
-  const { samples, judge, choose, chat } = options;
-  const together = Math.max(1, Math.floor(CHUNK / samples));
+  const together = Math.max(1, Math.floor(CHUNK / options.samples));
   const predictions: BestPrediction[] = [];
-  for await (const asked of sampled(records, options, samples, together)) {
-    const read = asked.map(({ record, responses }) =>
-      responses.map((one) => readResponse(record, one, chat)),
-    );
-    const scores = await scored(
-      judge,
-      asked.map(({ record }, i) => ({ record, responses: read[i] })),
-    );
-    asked.forEach(({ record, responses }, i) => {
-      const candidates = read[i].map((response, k) => ({ ...response, ...scores[i][k] }));
-      predictions.push(best(record, responses, candidates, choose, chat));
-    });
+  for await (const asked of sampled(records, options, options.samples, together)) {
+    predictions.push(...(await bestAmong(asked, options)));
     options.progress?.(predictions.length);
   }
   return predictions;
 }
 
-function best(
-  record: LoadedRecord,
-  responses: readonly Sample[],
-  candidates: Candidate[],
-  choose: BestOfOptions['choose'],
-  chat: Chat,
-): BestPrediction {
-  const choices = candidates.map(choiceOf);
-  const chosen = choose === 'majority' ? majority(choices) : ranked(choices)[0];
-  return { ...prediction(record, responses[chosen], chat), chosen, candidates };
+/** The best of the responses that are there, at least one a question. Throws what the judge throws. */
+export async function bestAmong(
+  asked: readonly { record: LoadedRecord; responses: readonly Said[] }[],
+  { judge, choose }: Choosing,
+): Promise<BestPrediction[]> {
+  const read = asked.map(({ record, responses }) => responses.map((one) => readResponse(record, one)));
+  const scores = await scored(
+    judge,
+    asked.map(({ record }, i) => ({ record, responses: read[i] })),
+  );
+  return asked.map(({ record, responses }, i) => {
+    const candidates = read[i].map((response, k) => ({ ...response, ...scores[i][k] }));
+    const choices = candidates.map(choiceOf);
+    const chosen = choose === 'majority' ? majority(choices) : ranked(choices)[0];
+    return { ...prediction(record, responses[chosen]), chosen, candidates };
+  });
 }
 
 function choiceOf({ answer, right, score }: Candidate): Choice {
@@ -93,7 +95,7 @@ const NOT_ASKED: JudgeScore = { score: null, failure: null };
 /** What choosing was worth: with 1, 2, 4 … N responses a question. */
 export function bestOf(
   predictions: readonly BestPrediction[],
-  { samples, judge, judgeName, choose }: BestOfOptions,
+  { samples, judge, judgeName, choose }: Choosing,
 ): BestOf {
   const candidates = predictions.flatMap((p) => p.candidates);
   const shown = candidates.filter(({ format_ok }) => format_ok);

@@ -6,7 +6,7 @@ import { recordPrompt } from '../data/prompting.ts';
 import type { LoadedRecord, Records } from '../data/reader.ts';
 import { evalFolder, writeScores } from '../data/run-files.ts';
 import type { Scores } from '../data/run-folder.ts';
-import type { Engine, Sample } from '../engine/types.ts';
+import type { Engine } from '../engine/types.ts';
 import { comparableAnswer, outcomeReward } from '../rewards/outcome.ts';
 import { oracleVerdict } from '../trm/oracle-judge.ts';
 import { type Prediction, scoresOf } from './measures.ts';
@@ -21,6 +21,8 @@ export interface PredictOptions {
   seed: number;
   progress?: (done: number) => void;
   signal?: AbortSignal;
+  /** Told of a question that cannot be asked, which is left out; without it, that is an error: scores are over all. */
+  leaveOut?: (error: unknown) => void;
 }
 
 /** Questions asked of the engine at once. */
@@ -29,11 +31,16 @@ const CHUNK = 120;
 export async function predict(records: Records, options: PredictOptions): Promise<Prediction[]> {
   const predictions: Prediction[] = [];
   for await (const asked of sampled(records, options, 1, CHUNK)) {
-    for (const { record, responses } of asked)
-      predictions.push(prediction(record, responses[0], options.chat));
+    for (const { record, responses } of asked) predictions.push(prediction(record, responses[0]));
     options.progress?.(predictions.length);
   }
   return predictions;
+}
+
+/** A response as text, and how it ended. */
+export interface Said {
+  response: string;
+  finish: 'stop' | 'length';
 }
 
 /** Every question with its responses, in order, so many questions at a time. Draws depend on the question alone. */
@@ -42,23 +49,41 @@ export async function* sampled(
   options: PredictOptions,
   samples: number,
   together: number,
-): AsyncGenerator<{ record: LoadedRecord; responses: Sample[] }[]> {
+): AsyncGenerator<{ record: LoadedRecord; responses: Said[] }[]> {
   const { engine, chat, template, maxTokens, temperature, seed } = options;
   const { stop } = chat.tokenizer;
   for (let from = 0; from < records.length; from += together) {
     options.signal?.throwIfAborted();
     const keys = Array.from({ length: Math.min(together, records.length - from) }, (_, i) => from + i);
-    const asked = await Promise.all(keys.map((i) => records.get(i)));
-    const prompts = await Promise.all(asked.map((record) => recordPrompt(chat, record, template)));
-    const drawn = await engine.sample(prompts, { samples, maxTokens, temperature, seed, keys, stop });
-    yield asked.map((record, i) => ({ record, responses: drawn[i] }));
+    const tried = await Promise.allSettled(
+      keys.map(async (key) => {
+        const record = await records.get(key);
+        return { key, record, prompt: await recordPrompt(chat, record, template) };
+      }),
+    );
+    for (const one of tried) {
+      if (one.status === 'fulfilled') continue;
+      if (options.leaveOut === undefined) throw one.reason;
+      options.leaveOut(one.reason);
+    }
+    const asked = tried.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    if (asked.length === 0) continue;
+    const drawn = await engine.sample(
+      asked.map(({ prompt }) => prompt),
+      { samples, maxTokens, temperature, seed, keys: asked.map(({ key }) => key), stop },
+    );
+    yield asked.map(({ record }, i) => ({
+      record,
+      responses: drawn[i].map(({ tokens, finish }) => ({
+        response: chat.tokenizer.decode(finish === 'stop' ? tokens.slice(0, -1) : tokens),
+        finish,
+      })),
+    }));
   }
 }
 
-/** A response as text, and what the rules say of it. */
-export interface ReadResponse {
-  response: string;
-  finish: 'stop' | 'length';
+/** A response, and what the rules say of it. */
+export interface ReadResponse extends Said {
   format_ok: boolean;
   /** Exact match of the answer. */
   right: boolean;
@@ -68,10 +93,8 @@ export interface ReadResponse {
 
 export function readResponse(
   { problem_type: problemType, solution }: LoadedRecord,
-  { tokens, finish }: Sample,
-  chat: Chat,
+  { response, finish }: Said,
 ): ReadResponse {
-  const response = chat.tokenizer.decode(finish === 'stop' ? tokens.slice(0, -1) : tokens);
   const { formatOk, exact, answer } = outcomeReward({ problemType, response, solution });
   const whole = finish === 'stop' && formatOk;
   return {
@@ -83,8 +106,8 @@ export function readResponse(
   };
 }
 
-export function prediction(record: LoadedRecord, sample: Sample, chat: Chat): Prediction {
-  const { answer: _, ...read } = readResponse(record, sample, chat);
+export function prediction(record: LoadedRecord, said: Said): Prediction {
+  const { answer: _, ...read } = readResponse(record, said);
   const { problem_id, problem, problem_type, data_source, solution } = record;
   const verdict = oracleVerdict(record, read.format_ok ? read.response : '');
   return {

@@ -7,6 +7,7 @@ import { basename, extname, join, normalize, sep } from 'node:path';
 import { writeFolder } from '../data/atomic.ts';
 import { type Chat, loadChat } from '../data/chat.ts';
 import { readError, readJsonl, writeJsonl } from '../data/jsonl.ts';
+import { OWN_FOLDER, type PictureAccess } from '../data/picture-access.ts';
 import { openRecords, type Records } from '../data/reader.ts';
 import type { Scores } from '../data/run-folder.ts';
 import { createLocalEngine } from '../engine/local/index.ts';
@@ -30,8 +31,9 @@ export async function openQuestions(
   data: string,
   split: string | null,
   limit: number | null,
+  access: PictureAccess = OWN_FOLDER,
 ): Promise<Questions> {
-  const all = await openRecords(await recordFile(data, split));
+  const all = await openRecords(await recordFile(data, split), { access });
   const kept: number[] = [];
   const splits = new Set<string>();
   let i = 0;
@@ -67,7 +69,7 @@ async function recordFile(data: string, split: string | null): Promise<string> {
 
 /** The world's split of each record, null where there is none. JSONL is read as one stream: `get` opens the file anew. */
 async function* worldSplits(all: Records): AsyncGenerator<string | null> {
-  if (extname(all.source).toLowerCase() === '.json')
+  if (!['.jsonl', '.ndjson'].includes(extname(all.source).toLowerCase()))
     for (let i = 0; i < all.length; i++) yield worldSplit(await all.get(i));
   else for await (const { value } of readJsonl(all.source)) yield worldSplit(value);
 }

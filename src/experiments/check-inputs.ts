@@ -1,6 +1,7 @@
 /** Opens all that a recipe names, so that what is wrong with it is said before the first hour of training and not after. */
 import { loadChat } from '../data/chat.ts';
 import { openRecords } from '../data/reader.ts';
+import { nameOf } from '../data/sources.ts';
 import { requireTraining } from '../engine/local/compute/memory.ts';
 import { providerOf } from '../engine/local/provider.ts';
 import { InputError } from '../errors.ts';
@@ -13,18 +14,21 @@ import { teachesOwnRecords } from './annotator.ts';
 import { engineOf, judgeEngine } from './context.ts';
 import { refreshedConfig } from './judges.ts';
 import type { Recipe } from './recipe.ts';
+import { testOptions } from './records.ts';
+import { openTraining } from './training-data.ts';
 
 /** Throws InputError: a record file, picture, model, adapters or judge that cannot be used. */
 export async function checkInputs(recipe: Recipe): Promise<void> {
   const { model, judge, data } = recipe;
-  for (const file of [data.train, data.id, data.ood]) if (file !== null) await openRecords(file);
+  for (const file of [data.id, data.ood]) if (file !== null) await openRecords(file, testOptions(recipe));
   const { provider } = recipe.engine;
   await providerOf(`engine.provider: ${provider}`, provider);
-  const first = data.train === null ? null : await (await openRecords(data.train)).get(0);
+  // lengths in tokens are looked at when the run begins: the model is checked further below
+  const first = data.train === null ? null : await (await openTraining(recipe, null, null)).get(0);
   if (judge === 'oracle' && first) await oracleJudge.score([{ record: first, response: '' }]);
   if (first !== null && first.world === undefined && model === null) {
     throw new InputError(
-      `data.train: ${data.train} holds records of your own, and the small model made from nothing knows only the world's words; set model=DIR, a Qwen2.5-VL folder`,
+      `data.train: ${nameOf(data.train!)} holds records of your own, and the small model made from nothing knows only the world's words; set model=DIR, a Qwen2.5-VL folder`,
     );
   }
   const policy = await policyOf(recipe);

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Chat, loadChat } from '../data/chat.ts';
-import { orderedItems } from '../data/order.ts';
+import { itemOrder } from '../data/order.ts';
 import { recordCompletion, recordPrompt } from '../data/prompting.ts';
 import { openRecords } from '../data/reader.ts';
 import { type BatchSource, trainSft } from '../train/sft.ts';
@@ -48,7 +48,7 @@ async function recordBatches(
   template: string,
 ): Promise<BatchSource> {
   const records = await openRecords(file);
-  const item = orderedItems(seed, records.length);
+  const item = itemOrder(records, seed);
   return (k) =>
     Promise.all(
       Array.from({ length: size }, async (_, i) => {

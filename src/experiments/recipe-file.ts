@@ -134,7 +134,7 @@ function complaint(issue: z.core.$ZodIssue): string {
 
 /** Keys the schema knows at a path. */
 function keysAt(path: readonly PropertyKey[]): string[] {
-  let at: unknown = Recipe.parse({ lora: {}, trm: { refresh: {}, by_step: {} } });
+  let at: unknown = Recipe.parse({ data: { filter: {} }, lora: {}, trm: { refresh: {}, by_step: {} } });
   for (const part of path) at = (at as Record<PropertyKey, unknown>)?.[part];
   return typeof at === 'object' && at !== null ? Object.keys(at) : [];
 }

@@ -3,6 +3,9 @@
  * docs/recipes.md explains them. An unknown key is an error, so that a misspelt one never passes for its default.
  */
 import { z } from 'zod';
+import { DomainTable } from '../data/domains.ts';
+import { Filter } from '../data/filter.ts';
+import { complaintOf, Sources } from '../data/sources.ts';
 import { LANGUAGE_MODEL } from '../models/lora/config.ts';
 import { CURATION_DEFAULTS } from '../trm/curate.ts';
 import { RULE_NAMES } from '../trm/curation-rules.ts';
@@ -164,13 +167,31 @@ export const Recipe = z.strictObject({
     .prefault({}),
   data: z
     .strictObject({
-      /** Records to train on by reinforcement; null: the world's. */
-      train: z.string().nullable().default(null),
+      /** Records to train on by reinforcement, from one source or a mixture; null: the world's. */
+      train: Sources.superRefine((sources, context) => {
+        const message = complaintOf(sources);
+        if (message !== null) context.addIssue({ code: 'custom', message });
+      })
+        .nullable()
+        .default(null),
       /** Records to evaluate on: drawn like the training data, and shifted; null: the world's. */
       id: z.string().nullable().default(null),
       ood: z.string().nullable().default(null),
+      /** Which of the records to train on are left out; null: none. */
+      filter: Filter.nullable().default(null),
+      /** Domains of sources beyond those that are known: {NAME: DOMAIN}, or a JSON file of these. */
+      domains: z
+        .union([z.string().min(1), DomainTable])
+        .nullable()
+        .default(null),
       /** How a question is written, with {problem} and {options}. */
       template: z.string().default('{problem}'),
+      /** Folder in which pictures may lie, beside the one of each file of records; null: only that. */
+      root: z.string().nullable().default(null),
+      /** Whether records may name http(s) URLs as pictures. */
+      urls: z.boolean().default(false),
+      /** Share of the training rows that may be left out because they cannot be used. */
+      max_bad: z.number().min(0).max(1).default(0.01),
     })
     .prefault({}),
   world: sizes,

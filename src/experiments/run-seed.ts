@@ -6,10 +6,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Chat, loadChat } from '../data/chat.ts';
-import { openRecords, type Records } from '../data/reader.ts';
+import type { Records } from '../data/reader.ts';
 import { evalFolder, readScores } from '../data/run-files.ts';
 import type { Scores } from '../data/run-folder.ts';
 import { evaluate } from '../eval/predict.ts';
+import { badRowCount } from '../train/bad-rows.ts';
 import { finishedCheckpoint, stepsDone } from '../train/stage.ts';
 import { asksForThinking, trustGrpo } from '../train/trust-grpo.ts';
 import type { VariantName } from '../trust/variants.ts';
@@ -17,6 +18,7 @@ import { coldStart } from './cold-start.ts';
 import { engineOf, isInterruption, type SeedRun, stageOf } from './context.ts';
 import { type JudgeMaker, judgeMaker } from './judges.ts';
 import type { ResultRow } from './results.ts';
+import { openTestFiles, openTraining } from './training-data.ts';
 import { measureOnPolicy } from './trm-stage.ts';
 import { type WorldFiles, worldFiles, writeWorld } from './world-files.ts';
 
@@ -25,6 +27,8 @@ interface Sources {
   chat: Chat;
   train: Records;
   tests: Partial<Record<'id' | 'ood', Records>>;
+  /** The tests are the training questions. */
+  onTraining: boolean;
 }
 
 /** Runs (or goes on with) one seed; returns a row a variant, the start first. */
@@ -32,11 +36,9 @@ export async function runSeed(run: SeedRun): Promise<ResultRow[]> {
   const { recipe, dir } = run;
   const world = needsWorld(run) ? await prepareWorld(run) : null;
   const base = recipe.model ?? (await coldStart(run, world!));
-  const sources: Sources = {
-    chat: await loadChat(base),
-    train: await openRecords(recipe.data.train ?? world!.rl),
-    tests: await openTests(run, world),
-  };
+  const chat = await loadChat(base);
+  const train = await openTraining(recipe, world?.rl, chat, run.context.say);
+  const sources: Sources = { chat, train, ...(await openTests(run, world, train)) };
   const makeJudge = await judgeMaker(run, base, sources, world);
   const variants = runnable(run, makeJudge);
 
@@ -85,23 +87,21 @@ async function prepareWorld(run: SeedRun): Promise<WorldFiles> {
 }
 
 /** The world's tests, or the user's; without any, the training questions, which the user is told. */
-async function openTests({ recipe, context }: SeedRun, world: WorldFiles | null): Promise<Sources['tests']> {
-  const { train, id, ood } = recipe.data;
-  const own = train !== null;
-  const files = {
-    id: id ?? (own ? (ood ? null : train) : world!.testId),
-    ood: ood ?? (own ? null : world!.testOod),
-  };
-  if (files.id === train && own)
-    context.say(`no data.id or data.ood: evaluating on the training questions themselves (${train})`);
+async function openTests(
+  { recipe, context }: SeedRun,
+  world: WorldFiles | null,
+  train: Records,
+): Promise<Pick<Sources, 'tests' | 'onTraining'>> {
+  const { id, ood } = await openTestFiles(recipe, world, train);
+  const onTraining = id === train;
+  if (onTraining)
+    context.say(`no data.id or data.ood: evaluating on the training questions themselves (${train.source})`);
   const limit = (records: Records): Records => ({
     ...records,
     length: Math.min(records.length, recipe.eval.limit ?? records.length),
   });
-  return {
-    ...(files.id ? { id: limit(await openRecords(files.id)) } : {}),
-    ...(files.ood ? { ood: limit(await openRecords(files.ood)) } : {}),
-  };
+  const tests = { ...(id ? { id: limit(id) } : {}), ...(ood ? { ood: limit(ood) } : {}) };
+  return { tests, onTraining };
 }
 
 /** Variants that need thinking rewards give way to outcome-only GRPO where nobody can give any; the user is told. */
@@ -149,6 +149,7 @@ async function trainVariant(
         template: recipe.data.template,
         settings,
         stage,
+        maxBad: recipe.data.max_bad,
       });
       context.reporter.finish(stage.label);
     } finally {
@@ -169,7 +170,7 @@ async function scored(
   variant: string,
   stageDir: string,
   model: string,
-  { chat, tests }: Sources,
+  { chat, tests, onTraining }: Sources,
 ): Promise<ResultRow> {
   const { recipe, seed, context } = run;
   const scores: { id: Scores | null; ood: Scores | null } = { id: null, ood: null };
@@ -194,6 +195,7 @@ async function scored(
         seed,
         progress: (done) => context.reporter.update(label, before + done),
         signal: context.signal,
+        ...(onTraining ? { leaveOut: leaveOutOf(run, label, records) } : {}),
       });
       before += records.length;
     }
@@ -206,6 +208,14 @@ async function scored(
   );
   if (engine) context.reporter.finish(label, facts.join(', '));
   return { variant, seeds: [{ seed, ...scores }] };
+}
+
+/** Questions that are trained on are left out here as they are there. */
+function leaveOutOf({ recipe, context }: SeedRun, label: string, records: Records): (error: unknown) => void {
+  const stage = { name: label, warn: context.say, howToResume: context.howToResume };
+  const maxBad = recipe.data.max_bad;
+  const { note } = badRowCount(stage, { maxBad, rows: records.length, asked: 0, before: 0 });
+  return (error) => note(error, 0);
 }
 
 /**

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { writeFileWhole } from '../data/atomic.ts';
 import type { Chat } from '../data/chat.ts';
 import { jsonLine, readJsonl } from '../data/jsonl.ts';
+import { NOT_LOOKED_AT } from '../data/picture-access.ts';
 import { openRecords, type Records } from '../data/reader.ts';
 import { RunError } from '../errors.ts';
 import { NOT_SHOWN } from '../trm/annotate.ts';
@@ -20,6 +21,8 @@ import type { ScoredResponse } from '../trm/rows.ts';
 import { type Annotated, annotatedSchema, parseRow, type Row, rowOf } from '../trm/rows.ts';
 import { openAnnotator } from './annotator.ts';
 import { engineOf, type SeedRun } from './context.ts';
+import type { Recipe } from './recipe.ts';
+import { ownAccess } from './records.ts';
 
 export const trmDir = (run: SeedRun) => join(run.dir, 'trm');
 export const trmFiles = (run: SeedRun) => {
@@ -63,7 +66,7 @@ export async function makeLessons(run: SeedRun, base: string, chat: Chat, questi
   await copyRows(annotated, learnable, ({ record }) => !isHeldOut(record));
   await copyRows(annotated, heldOut, ({ record, facts }) => facts.score !== null && isHeldOut(record));
   const counts = await curate([learnable], curated, { ...recipe.trm.curate, seed });
-  const held = (await openedOrNone(heldOut))?.length ?? 0;
+  const held = (await openedOrNone(heldOut, recipe))?.length ?? 0;
   if (counts.kept === 0 || held === 0) {
     throw new RunError(
       `trm: the policy gave ${counts.kept} well-formed responses to learn from and ${held} to hold out; it needs a longer cold start, or more questions (world.trm)`,
@@ -87,7 +90,8 @@ async function annotateResponses(
   const { collected, annotated, unfinished } = trmFiles(run);
   const annotator = await openAnnotator(run, base, chat);
   const again = existsSync(unfinished);
-  const options = { settings: { seed }, force: false, keepScored: again, progress };
+  const access = ownAccess(recipe);
+  const options = { settings: { seed }, force: false, keepScored: again, progress, access };
   try {
     const { counts } = await annotateFile(again ? unfinished : collected, annotated, annotator, options);
     const shown = counts.read - NOT_SHOWN.reduce((sum, reason) => sum + (counts.failed[reason] ?? 0), 0);
@@ -117,15 +121,15 @@ function listFailures(failed: Record<string, number>): string {
 async function copyRows(from: string, to: string, wanted: (row: Row<Annotated>) => boolean): Promise<void> {
   async function* lines() {
     for await (const { value, source } of readJsonl(from)) {
-      const row = parseRow<Annotated>(annotatedSchema, value, source, from);
+      const row = parseRow<Annotated>(annotatedSchema, value, source, from, NOT_LOOKED_AT);
       if (wanted(row)) yield jsonLine(rowOf(row, to));
     }
   }
   await writeFileWhole(to, lines());
 }
 
-async function openedOrNone(file: string): Promise<Records | null> {
-  return (await stat(file)).size > 0 ? openRecords(file) : null;
+async function openedOrNone(file: string, recipe: Recipe): Promise<Records | null> {
+  return (await stat(file)).size > 0 ? openRecords(file, { access: ownAccess(recipe) }) : null;
 }
 
 /** How the policy is asked for responses to judge. */
@@ -135,7 +139,7 @@ export function samplingOf({ recipe, seed }: SeedRun): SamplingOptions {
 }
 
 export async function readHeldOut(run: SeedRun): Promise<ScoredResponse[]> {
-  const records = await openRecords(trmFiles(run).heldOut);
+  const records = await openRecords(trmFiles(run).heldOut, { access: ownAccess(run.recipe) });
   const rows = await Promise.all(Array.from({ length: records.length }, (_, i) => records.get(i)));
   return rows.map((record) => ({ record, response: record.response!, score: record.score! }));
 }

@@ -27,6 +27,7 @@ import { bySteps } from '../trm/steps/step-judge.ts';
 import { openAnnotator } from './annotator.ts';
 import { engineOf, type SeedRun, stageOf, type Trained } from './context.ts';
 import type { Recipe } from './recipe.ts';
+import { ownAccess } from './records.ts';
 import { makeLessons, readHeldOut, samplingOf, trmDir, trmFiles } from './trm-lessons.ts';
 
 /** Makes the TRM unless that has been done; returns its folder. `base`: the policy it starts from and will judge. */
@@ -48,9 +49,11 @@ export async function makeTrm(run: SeedRun, base: string, chat: Chat, questions:
         heldOut: 0,
         seed: run.seed,
         bySteps: config.steps !== null,
+        access: ownAccess(recipe),
       });
       context.reporter.start(stage.label, steps, await stepsDone(trmDir(run)));
-      await trainTrm({ engine, chat, config, lessons, batch, order, optimizer, stage });
+      const maxBad = recipe.data.max_bad;
+      await trainTrm({ engine, chat, config, lessons, batch, order, optimizer, stage, maxBad });
     }
     const measured = await reliability(trmJudge(engine, chat, config), await readHeldOut(run));
     await writeReliability(run, { ...measured, on_trained_policy: null });
@@ -104,7 +107,7 @@ export async function measureOnPolicy(
   const known = await readReliability(run);
   if (known.on_trained_policy) return;
   // the same questions as the held-out responses were given to
-  const questions = await openRecords(trmFiles(run).heldOut);
+  const questions = await openRecords(trmFiles(run).heldOut, { access: ownAccess(recipe) });
   const distinct = await distinctQuestions(questions);
   const label = `${context.prefix}trm: reliability on the trained policy`;
   context.reporter.start(label, distinct.length);

@@ -11,6 +11,11 @@ export function numericalReward(answer: string, truth: string): number {
   return a === b || (value !== null && value === decimalValue(b)) ? 1 : 0;
 }
 
+/** Whether a text is a plain decimal, which alone has a value. */
+export function parsesAsDecimal(text: string): boolean {
+  return decimalValue(strip(text)) !== null;
+}
+
 /** A decimal's value as a canonical string: exact at any length, unlike a double. Null for anything else. */
 function decimalValue(text: string): string | null {
   const match = /^([+-]?)([0-9]*)(?:\.([0-9]*))?$/.exec(text);

@@ -27,5 +27,8 @@ export function joinRuns(text: string): string {
   return text.replace(runs, ' ');
 }
 
+/** One character of it, for a regular expression. */
+export const space = isSpace.source;
+
 const spaces = new RegExp(isSpace.source);
 const runs = new RegExp(`${isSpace.source}{2,}`, 'g');

@@ -14,6 +14,7 @@ export function rlMetrics(
   update: PolicyUpdate,
   trm: TrmCheck | null,
   ms: Times,
+  badRows = 0,
 ): RlMetrics {
   const responses = groups.flatMap((g) => g.responses);
   const asked = responses.filter(isJudged);
@@ -49,6 +50,7 @@ export function rlMetrics(
     grad_norm: Number.isFinite(update.gradNorm) ? update.gradNorm : null,
     applied: update.applied,
     trm,
+    bad_rows: badRows,
     by_type: byType(groups),
     styles: oracle ? shares(verdicts.map((v) => v.style)) : null,
     time: {

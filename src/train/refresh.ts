@@ -8,11 +8,12 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Chat } from '../data/chat.ts';
+import { relativeAddress } from '../data/picture-address.ts';
 import type { LoadedRecord, Records } from '../data/reader.ts';
 import { readRollouts } from '../data/run-files.ts';
-import type { TrmCheck } from '../data/run-folder.ts';
+import type { RolloutGroup, TrmCheck } from '../data/run-folder.ts';
 import type { Engine } from '../engine/types.ts';
-import { RunError } from '../errors.ts';
+import { InputError, RunError } from '../errors.ts';
 import { type Annotator, annotate } from '../trm/annotate.ts';
 import type { Judge, JudgeScore } from '../trm/judge.ts';
 import { JUDGE_FILE, type JudgeConfig, judgeConfigJson } from '../trm/judge-config.ts';
@@ -145,8 +146,7 @@ function checkAnnotated(
 /** Those that a judge was asked about. */
 async function responsesOf(step: number, records: Records, stage: Stage, prompts: number): Promise<Newest[]> {
   const groups = await readRollouts(stage.dir, step);
-  const items = itemsOf(step, prompts, stage.seed, records.length);
-  const asked = await Promise.all(items.map(({ at }) => records.get(at)));
+  const asked = await recordsOf(groups, step, records, stage, prompts);
   return groups.flatMap(({ responses }, p) =>
     responses
       .filter(({ format_ok, text }) => format_ok && canBeJudged(text))
@@ -156,4 +156,36 @@ async function responsesOf(step: number, records: Records, stage: Stage, prompts
         said: { score: thinking, failure },
       })),
   );
+}
+
+/** The record of each group: those of the step's questions, in their order, that were not left out. */
+async function recordsOf(
+  groups: readonly RolloutGroup[],
+  step: number,
+  records: Records,
+  { seed, runDir }: Stage,
+  prompts: number,
+): Promise<LoadedRecord[]> {
+  const found: LoadedRecord[] = [];
+  for (let ahead = 0; found.length < groups.length && ahead * prompts <= records.length; ahead++)
+    for (const { at } of itemsOf(step + ahead, prompts, seed, records)) {
+      const record = await records.get(at).catch((error) => {
+        if (error instanceof InputError) return null;
+        throw error;
+      });
+      const group = groups[found.length];
+      if (record !== null && group !== undefined && isOf(group, record, runDir)) found.push(record);
+    }
+  return found;
+}
+
+function isOf({ problem_id, problem, path }: RolloutGroup, record: LoadedRecord, runDir: string): boolean {
+  return (
+    problem_id === record.problem_id && problem === record.problem && path === rolloutPath(record, runDir)
+  );
+}
+
+/** A picture as rollouts name it. */
+export function rolloutPath({ picture }: Pick<LoadedRecord, 'picture'>, runDir: string): string | null {
+  return picture === null ? null : relativeAddress(runDir, picture);
 }

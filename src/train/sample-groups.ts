@@ -3,10 +3,10 @@
  * response is complete, where the judge takes responses singly, while others are still being sampled.
  */
 import type { Chat } from '../data/chat.ts';
-import { orderedItems } from '../data/order.ts';
+import { itemOrder, type Shape } from '../data/order.ts';
 import { recordPrompt } from '../data/prompting.ts';
 import type { LoadedRecord, Records } from '../data/reader.ts';
-import type { DrawnToken, Engine, Sample } from '../engine/types.ts';
+import type { DrawnToken, Engine, Prompt, Sample } from '../engine/types.ts';
 import { outcomeReward } from '../rewards/outcome.ts';
 import type { Judge, JudgeScore } from '../trm/judge.ts';
 import { oracleVerdict } from '../trm/oracle-judge.ts';
@@ -25,6 +25,8 @@ export interface Sampling {
   template: string;
   settings: RlSettings;
   seed: number;
+  /** Told of a question that cannot be asked, which is left out; it throws where it may not be. */
+  leaveOut: (error: unknown, step: number) => void;
 }
 
 /** When sampling ended, and when all thinking rewards had come: `performance.now()`. */
@@ -33,30 +35,60 @@ export interface SampledAt {
   judged: number;
 }
 
-/** Indices of step s (1, 2, …) in the seeded order of `n` records: items (s−1)·P … s·P−1, as keys of their draws too. */
+/** Indices of step s (1, 2, …) in the seeded order of records: items (s−1)·P … s·P−1, as keys of their draws too. */
 export function itemsOf(
   step: number,
   prompts: number,
   seed: number,
-  n: number,
+  records: Shape,
 ): { key: number; at: number }[] {
-  const item = orderedItems(seed, n);
+  const item = itemOrder(records, seed);
   return Array.from({ length: prompts }, (_, p) => {
     const key = (step - 1) * prompts + p;
     return { key, at: item(key) };
   });
 }
 
+/** A question with its prompt, and the key of its draws. */
+interface Question {
+  key: number;
+  record: LoadedRecord;
+  prompt: Prompt;
+}
+
+/**
+ * The questions of a step that can be asked: the others are left out. Where none of them can, those that follow in the
+ * order are asked, so that a step is never empty. The keys, and so the draws, of those that stay do not change.
+ */
+async function questionsOf(
+  { records, chat, template, settings, seed, leaveOut }: Sampling,
+  step: number,
+): Promise<Question[]> {
+  for (let ahead = 0; ; ahead++) {
+    const items = itemsOf(step + ahead, settings.prompts, seed, records);
+    const tried = await Promise.allSettled(
+      items.map(async ({ key, at }): Promise<Question> => {
+        const record = await records.get(at);
+        return { key, record, prompt: await recordPrompt(chat, record, template) };
+      }),
+    );
+    for (const one of tried) if (one.status === 'rejected') leaveOut(one.reason, step);
+    const asked = tried.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    if (asked.length > 0) return asked;
+  }
+}
+
 /** A response's draws depend on (seed, item, sample) alone. Throws what the judge throws: InputError. */
 export async function sampleGroups(
-  { policy, judge, records, chat, template, settings, seed }: Sampling,
+  sampling: Sampling,
   step: number,
 ): Promise<SampledAt & { groups: SampledGroup[] }> {
+  const { policy, judge, chat, settings, seed } = sampling;
   const { samples, temperature, top_p: topP, max_tokens: maxTokens } = settings;
-  const items = itemsOf(step, settings.prompts, seed, records.length);
-  const keys = items.map(({ key }) => key);
-  const asked = await Promise.all(items.map(({ at }) => records.get(at)));
-  const prompts = await Promise.all(asked.map((record) => recordPrompt(chat, record, template)));
+  const questions = await questionsOf(sampling, step);
+  const keys = questions.map(({ key }) => key);
+  const asked = questions.map(({ record }) => record);
+  const prompts = questions.map(({ prompt }) => prompt);
   const { stop } = chat.tokenizer;
   const desk = judge && openDesk(judge, settings.judge_deadline_s);
   const early =

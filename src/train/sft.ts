@@ -6,8 +6,10 @@
  * Trains the cold start (captions, look-ups, reasoning traces in a cycle of kinds) and the Thinking Reward Model
  * (one kind: a judge's prompt and the score to emit).
  */
+import { readSftMetrics } from '../data/run-files.ts';
 import type { SftMetrics } from '../data/run-folder.ts';
 import type { Engine, Prompt, StepOptions, StepResult } from '../engine/types.ts';
+import { badRowCount, leftOutBefore } from './bad-rows.ts';
 import { type OptimizerSettings, stepOptions } from './optimizer.ts';
 import { endStep, resumeStage, type Stage, skipCounter } from './stage.ts';
 
@@ -18,8 +20,11 @@ export interface Example {
   weights: number[];
 }
 
-/** Batch k (0, 1, …) of one kind of example; a pure function of k. */
-export type BatchSource = (k: number) => Promise<Example[]>;
+/**
+ * Batch k (0, 1, …) of one kind of example; a pure function of k, never empty. Examples that cannot be made are left out,
+ * and `leaveOut` told of each; without it they are an error.
+ */
+export type BatchSource = (k: number, leaveOut?: (error: unknown) => void) => Promise<Example[]>;
 
 /** `steps` steps whose kinds follow `cycle`, again and again. */
 export interface Phase {
@@ -33,6 +38,8 @@ export interface SftOptions {
   phases: Phase[];
   optimizer: OptimizerSettings;
   stage: Stage;
+  /** Share of the examples that may turn out to be unusable, 0…1, and how many there are; by default none may. */
+  maxBad?: { share: number; rows: number; batch: number };
   /** Puts what else belongs to the model into a checkpoint's folder. */
   also?: (checkpoint: string) => Promise<void>;
 }
@@ -44,19 +51,29 @@ export async function trainSft({
   phases,
   optimizer,
   stage,
+  maxBad = { share: 0, rows: 0, batch: 1 },
   also,
 }: SftOptions): Promise<void> {
   const plan = planOf(phases);
   const done = await resumeStage(stage, engine);
   const noteSkipped = skipCounter(stage);
   const losses: Record<string, number> = {};
-  const batchOf = (step: number) => sources[plan[step - 1].kind](plan[step - 1].k);
+  const before = done > 0 ? leftOutBefore(await readSftMetrics(stage.dir)) : 0;
+  const { share, rows, batch: asked } = maxBad;
+  const bad = badRowCount(stage, { maxBad: share, rows, asked, before });
+  const batchOf = async (step: number) => {
+    const left: unknown[] = [];
+    const { kind, k } = plan[step - 1];
+    const batch = await sources[kind](k, (error) => left.push(error));
+    return { batch, left };
+  };
   // the next batch is read and decoded while the engine is at work on this one
   let next = done < plan.length ? batchOf(done + 1) : null;
 
   for (let step = done + 1; step <= plan.length; step++) {
     const started = performance.now();
-    const batch = await next!;
+    const { batch, left } = await next!;
+    for (const error of left) bad.note(error, step);
     next = step < plan.length ? batchOf(step + 1) : null;
     next?.catch(() => {}); // reported when it is awaited
     const computing = performance.now();
@@ -73,6 +90,7 @@ export async function trainSft({
       loss: finite(loss),
       by_kind: { [kind]: finite(loss) },
       tokens: batch.reduce((sum, example) => sum + example.weights.filter((w) => w > 0).length, 0),
+      bad_rows: bad.take(),
       grad_norm: finite(gradNorm),
       applied,
       time: { update_s: seconds(ended - computing), total_s: seconds(ended - started) },

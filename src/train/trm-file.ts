@@ -14,6 +14,7 @@ import { z } from 'zod';
 import { writeFileWhole } from '../data/atomic.ts';
 import { loadChat } from '../data/chat.ts';
 import { decodeUtf8, parseJson, readError, writeJsonl } from '../data/jsonl.ts';
+import type { PictureAccess } from '../data/picture-access.ts';
 import type { Reliability } from '../data/run-folder.ts';
 import { parseWith } from '../data/validate.ts';
 import { createLocalEngine } from '../engine/local/index.ts';
@@ -55,6 +56,10 @@ export interface TrmFileSettings {
 export interface TrmFileOptions {
   out: string;
   resume: boolean;
+  /** What rows may name as pictures. */
+  access: PictureAccess;
+  /** Share of the responses that may turn out to be unusable, 0…1. */
+  maxBad: number;
   saveEvery: number | null;
   threads: number;
   tokenBudget: number;
@@ -104,6 +109,7 @@ export async function trainTrmOnFile(
     heldOut,
     seed,
     bySteps: settings.steps !== null,
+    access: options.access,
   });
   const held = await Promise.all(Array.from({ length: rest.heldOut.length }, (_, i) => rest.heldOut.get(i)));
   await mkdir(out, { recursive: true });
@@ -146,7 +152,8 @@ export async function trainTrmOnFile(
       progress: options.progress,
       warn: options.warn,
     };
-    await trainTrm({ ...settings, engine, chat, config, lessons, stage });
+    const { maxBad } = options;
+    await trainTrm({ ...settings, engine, chat, config, lessons, stage, maxBad });
     const judge = bySteps(checkpointJudge({ engine, chat, config }), settings.steps);
     const measured = await reliability(judge, held);
     await writeFileWhole(join(out, 'reliability.json'), `${JSON.stringify(measured)}\n`);

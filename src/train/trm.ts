@@ -19,11 +19,13 @@ export interface TrmTraining {
   order: LessonOptions['order'];
   optimizer: OptimizerSettings;
   stage: Stage;
+  /** Share of the lessons that may turn out to be unusable, 0…1; by default none. */
+  maxBad?: number;
 }
 
 /** Trains for the steps of the stage; goes on from its last checkpoint. Throws InputError where scores cannot be told apart. */
 export async function trainTrm({ engine, chat, config, lessons, ...how }: TrmTraining): Promise<void> {
-  const { batch, order, optimizer, stage } = how;
+  const { batch, order, optimizer, stage, maxBad = 0 } = how;
   const scores = trmLessons(lessons, { chat, templates: config, batch, order, seed: stage.seed });
   await trainSft({
     engine,
@@ -31,6 +33,7 @@ export async function trainTrm({ engine, chat, config, lessons, ...how }: TrmTra
     phases: [{ steps: stage.steps, cycle: ['scores'] }],
     optimizer,
     stage,
+    maxBad: { share: maxBad, rows: lessons.scores.length, batch },
     also: (checkpoint) => writeFile(join(checkpoint, JUDGE_FILE), judgeConfigJson(config)),
   });
 }

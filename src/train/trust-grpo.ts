@@ -8,10 +8,9 @@
  * update is that at temperature 1, whatever the sampling temperature; a response cut off by the token limit has
  * no answer and counts as a broken format (outcome 0, thinking 0).
  */
-import { relative } from 'node:path';
 import type { Chat } from '../data/chat.ts';
 import type { Records } from '../data/reader.ts';
-import { writeRollouts } from '../data/run-files.ts';
+import { readRlMetrics, writeRollouts } from '../data/run-files.ts';
 import type { RlMetrics, RolloutGroup } from '../data/run-folder.ts';
 import type { Engine, Sequence } from '../engine/types.ts';
 import { RunError } from '../errors.ts';
@@ -19,9 +18,10 @@ import type { Judge } from '../trm/judge.ts';
 import { trustGroup } from '../trust/group.ts';
 import { policyWeights } from '../trust/loss.ts';
 import { type VariantName, variants } from '../trust/variants.ts';
+import { badRowCount, leftOutBefore } from './bad-rows.ts';
 import { rlMetrics } from './metrics.ts';
 import { stepOptions } from './optimizer.ts';
-import { isDue, loadTrm, type Refresh, refreshTrm, saveTrm } from './refresh.ts';
+import { isDue, loadTrm, type Refresh, refreshTrm, rolloutPath, saveTrm } from './refresh.ts';
 import type { Group, PolicyUpdate, RlSettings } from './rollout.ts';
 import { isJudged, type SampledGroup, sampleGroups } from './sample-groups.ts';
 import { endStep, resumeStage, type Stage, saveBefore, skipCounter } from './stage.ts';
@@ -38,23 +38,32 @@ export interface RlOptions {
   stage: Stage;
   /** Trains the judge on; null: it stays as it is. */
   refresh: Refresh | null;
+  /** Share of the rows that may turn out to be unusable, 0…1; by default none. */
+  maxBad?: number;
 }
 
 /** Responses whose |A| is below this carry no gradient worth computing. */
 const NO_ADVANTAGE = 1e-6;
 
 export async function trustGrpo(options: RlOptions): Promise<void> {
-  const { policy, settings, stage, refresh } = options;
+  const { policy, settings, stage, refresh, records, maxBad = 0 } = options;
   // the reference is the policy as it is before the first step
   const reference = settings.kl_beta > 0 ? await policy.reference() : null;
   const done = await resumeStage(stage, policy, async (dir) => (refresh ? loadTrm(refresh, dir) : undefined));
   const also = async (dir: string) => (refresh ? saveTrm(refresh, dir) : undefined);
   const noteSkipped = skipCounter(stage);
   const checkCoverage = coverageCheck(settings, stage);
+  const before = done > 0 ? leftOutBefore(await readRlMetrics(stage.dir)) : 0;
+  const bad = badRowCount(stage, { maxBad, rows: records.length, asked: settings.prompts, before });
+  const sampling = { ...options, seed: stage.seed, leaveOut: bad.note };
 
   for (let step = done + 1; step <= stage.steps; step++) {
     const started = performance.now();
-    const { groups: responses, ...at } = await sampleGroups({ ...options, seed: stage.seed }, step);
+    const { groups: responses, ...at } = await sampleGroups(sampling, step).catch(async (error) => {
+      if (error instanceof RunError)
+        await saveBefore(stage, policy, step, (step - 1) * settings.prompts, also);
+      throw error;
+    });
     const tooFew = checkCoverage(step, responses);
     if (tooFew !== null) {
       await saveBefore(stage, policy, step, (step - 1) * settings.prompts, also);
@@ -80,7 +89,7 @@ export async function trustGrpo(options: RlOptions): Promise<void> {
       refresh: trm ? ended - written : null,
       total: ended - started,
     };
-    const row = rlMetrics(step, settings, groups, update, trm, time);
+    const row = rlMetrics(step, settings, groups, update, trm, time, bad.take());
     stage.progress(step, {
       accuracy: row.accuracy,
       ...(row.quality === null ? {} : { quality: row.quality }),
@@ -223,7 +232,7 @@ function rolloutRow(
     problem_id: record.problem_id,
     problem: record.problem,
     problem_type: record.problem_type,
-    path: record.picture === null ? null : relative(stage.runDir, record.picture),
+    path: rolloutPath(record, stage.runDir),
     solution: record.solution,
     mu_c: trust.muC,
     mu_w: trust.muW,

@@ -1,5 +1,6 @@
 /** `sophia trm annotate`'s work: the rows of a file with a judge's scores into another; goes on where it was stopped. */
 import { countRows, readJsonl } from '../data/jsonl.ts';
+import type { PictureAccess } from '../data/picture-access.ts';
 import { type Done, writeResumable } from '../data/resumable-jsonl.ts';
 import { InputError, RunError } from '../errors.ts';
 import { type AnnotateOptions, type Annotator, annotate, BATCH, NOT_SHOWN, REFUSED } from './annotate.ts';
@@ -22,6 +23,11 @@ export interface AnnotateCounts {
   failed: Record<string, number>;
 }
 
+interface Reading {
+  /** What rows may name as pictures. */
+  access?: PictureAccess;
+}
+
 /** With a slow judge, rows are written after so many milliseconds, so that little is lost. */
 const MS = 5000;
 
@@ -33,7 +39,7 @@ export async function annotateFile(
   file: string,
   out: string,
   judge: Annotator,
-  { settings, force, progress, ...options }: StageOptions & AnnotateOptions,
+  { settings, force, progress, access, ...options }: StageOptions & AnnotateOptions & Reading,
 ): Promise<Done<AnnotateCounts>> {
   const total = await countRows(file);
   const counts: AnnotateCounts = { read: 0, scored: 0, failed: {} };
@@ -54,7 +60,7 @@ export async function annotateFile(
     // batches of a judge who takes together begin at multiples of their size, so no chunk may end within one
     const mayEndAnywhere = judge.takes === 'singly';
     try {
-      for await (const row of annotate(rowsOf(file, part.inputs, options), judge, options)) {
+      for await (const row of annotate(rowsOf(file, part.inputs, options, access), judge, options)) {
         const { score, failure } = row.facts;
         now.read++;
         if (score !== null) now.scored++;
@@ -85,10 +91,11 @@ async function* rowsOf(
   file: string,
   from: number,
   { keepScored = false }: AnnotateOptions,
+  access: PictureAccess | undefined,
 ): AsyncGenerator<Row<Collected>> {
   const schema = keepScored ? annotatedSchema : collectedSchema;
   for await (const { value, source } of readJsonl(file, from))
-    yield parseRow<Collected>(schema, value, source, file);
+    yield parseRow<Collected>(schema, value, source, file, access);
 }
 
 /** Whether all that a judge was shown was refused. */

@@ -3,6 +3,7 @@
  * cannot be scored says why and costs its row alone.
  */
 import { pMapIterable } from 'p-map';
+import { shownAddress } from '../data/picture-address.ts';
 import type { LoadedRecord } from '../data/reader.ts';
 import { InputError } from '../errors.ts';
 import { failed, type Judge, type JudgeScore } from './judge.ts';
@@ -97,7 +98,7 @@ async function scores(judge: Annotator, rows: Row<Collected>[]): Promise<JudgeSc
 function explained({ record }: Row<Collected>, failure: string, reason: string | null = null): string {
   const start = `${record.source}: `;
   const said = failure.startsWith(start) ? failure.slice(start.length) : failure;
-  const ofPicture = record.picture !== null && said.includes(record.picture);
+  const ofPicture = record.picture !== null && said.includes(shownAddress(record.picture));
   const opening = ofPicture ? 'unreadable picture' : reason;
   return opening === null ? said : `${opening}: ${said}`;
 }

@@ -1,5 +1,6 @@
 /** `sophia trm collect`'s work: responses of a source into a file, each once, with counts; goes on where it was stopped. */
 import { rm } from 'node:fs/promises';
+import { NOT_LOOKED_AT } from '../data/picture-access.ts';
 import type { Records } from '../data/reader.ts';
 import { type Done, writeResumable } from '../data/resumable-jsonl.ts';
 import { RunError } from '../errors.ts';
@@ -56,7 +57,7 @@ export async function collectFile(
   const done = await writeResumable(out, { settings, counts, force }, async (part) => {
     const isNew = firstTimes();
     for await (const { value, source: at } of part.rows()) {
-      const { record, facts } = parseRow(collectedSchema, value, at, out);
+      const { record, facts } = parseRow(collectedSchema, value, at, out, NOT_LOOKED_AT);
       isNew(record, facts.response);
     }
     let { inputs } = part;

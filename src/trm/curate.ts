@@ -5,6 +5,7 @@
  */
 import { writeFileWhole } from '../data/atomic.ts';
 import { countRows, jsonLine, readJsonl } from '../data/jsonl.ts';
+import { NOT_LOOKED_AT } from '../data/picture-access.ts';
 import { InputError, RunError } from '../errors.ts';
 import {
   checkRules,
@@ -114,7 +115,7 @@ const CHUNK = 1 << 20;
 async function* rowsOf(files: readonly string[]): AsyncGenerator<Row<Annotated>> {
   for (const file of files)
     for await (const { value, source } of readJsonl(file))
-      yield parseRow(annotatedSchema, value, source, file);
+      yield parseRow(annotatedSchema, value, source, file, NOT_LOOKED_AT);
 }
 
 function chooser(settings: CurationSettings): { see: (row: Row<Annotated>) => void; choose: () => Choice } {

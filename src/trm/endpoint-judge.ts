@@ -108,9 +108,10 @@ export async function endpointJudge(
 
 async function shownPicture({
   picture,
+  roots,
 }: JudgedQuestion): Promise<{ picture: string | null } | { failure: string }> {
   try {
-    return { picture: picture === null ? null : await pictureUrl(picture) };
+    return { picture: picture === null ? null : await pictureUrl(picture, roots) };
   } catch (error) {
     if (error instanceof InputError) return { failure: error.message };
     throw error;

@@ -1,7 +1,10 @@
 /** A policy behind an OpenAI-compatible server: one call a response; a call that fails gives none and says why. */
 import { chatEndpoint } from '../data/chat-endpoint.ts';
+import { limited } from '../data/limited.ts';
+import { pictureUrl } from '../data/picture-url.ts';
 import { questionMessages } from '../data/prompting.ts';
 import type { LoadedRecord } from '../data/reader.ts';
+import { InputError } from '../errors.ts';
 import { keyed } from '../worlds/random.ts';
 import type { Answer, Policy, SamplingOptions } from './policy.ts';
 import type { EndpointSettings } from './settings.ts';
@@ -25,9 +28,13 @@ export function endpointPolicy(
     timeoutMs: 1000 * settings.timeout_s,
     keyVariable: settings.key_variable,
   });
+  // pictures in memory are as many as calls
+  const slots = limited(concurrency);
   const ask = async (record: LoadedRecord, key: number, sample: number): Promise<Answer> => {
+    const picture = await shownPicture(record);
+    if (picture !== null && typeof picture === 'object') return picture;
     const result = await endpoint.chat({
-      messages: questionMessages(record, template),
+      messages: questionMessages({ ...record, picture }, template),
       temperature,
       maxTokens,
       seed: keyed('endpoint policy', seed, key, sample).below(2 ** 31),
@@ -42,9 +49,21 @@ export function endpointPolicy(
     answer: (records, keys) =>
       Promise.all(
         records.map((record, i) =>
-          Promise.all(Array.from({ length: samples }, (_, sample) => ask(record, keys[i], sample))),
+          Promise.all(
+            Array.from({ length: samples }, (_, sample) => slots(() => ask(record, keys[i], sample))),
+          ),
         ),
       ),
     async dispose() {},
   };
+}
+
+/** The record's picture as a data URL, read only from where it may lie. */
+async function shownPicture({ picture, roots }: LoadedRecord): Promise<string | null | { failure: string }> {
+  try {
+    return picture && (await pictureUrl(picture, roots));
+  } catch (error) {
+    if (error instanceof InputError) return { failure: error.message };
+    throw error;
+  }
 }

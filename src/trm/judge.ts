@@ -8,8 +8,10 @@ import type { ScoredStep } from '../data/record.ts';
 export interface JudgedQuestion {
   problem: string;
   options: string[];
-  /** Absolute path of the picture; null for text. */
+  /** Address of the picture, absolute; null for text. */
   picture: string | null;
+  /** Folders of which one must hold the picture's file; left out: anywhere. */
+  roots?: readonly string[];
   /** The beginning of every message about it: `FILE:LINE`. */
   source: string;
   /** What a world's oracle needs. */

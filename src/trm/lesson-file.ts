@@ -3,6 +3,7 @@
  * was learnt from. Of the file only offsets and scores stay in memory.
  */
 import { readJsonl } from '../data/jsonl.ts';
+import { OWN_FOLDER, type PictureAccess } from '../data/picture-access.ts';
 import { openRecords, type Records } from '../data/reader.ts';
 import { parseWith } from '../data/validate.ts';
 import { InputError } from '../errors.ts';
@@ -30,14 +31,16 @@ export interface LessonFileOptions {
   seed: number;
   /** Learn every step of a response, as `annotate --by-step` scored it. */
   bySteps: boolean;
+  /** What rows may name as pictures. */
+  access?: PictureAccess;
 }
 
 /** Throws InputError naming file, line and key: a wrong row, nothing to learn from. */
 export async function openLessonFile(
   file: string,
-  { heldOut: share, seed, bySteps }: LessonFileOptions,
+  { heldOut: share, seed, bySteps, access = OWN_FOLDER }: LessonFileOptions,
 ): Promise<LessonFile> {
-  const records = await openRecords(file);
+  const records = await openRecords(file, { access });
   const isHeldOut = heldOutQuestions(seed, share);
   const rows: number[] = [];
   const held: number[] = [];

@@ -34,20 +34,35 @@ export interface LessonOptions {
   order: (typeof ORDERS)[number];
 }
 
-/** Batch k of the TRM's training. Throws InputError where scores cannot be told apart. */
+/** Batches without one usable lesson, in a row, after which there are none. */
+const TRIES = 100;
+/** How far on in the order another batch is looked for where no lesson of one can be made. */
+const ELSEWHERE = 1009;
+
+/**
+ * Batch k of the TRM's training. A lesson whose picture cannot be read is left out, and `leaveOut` told; where all are,
+ * the batch is one from further on. Throws InputError where scores cannot be told apart, and without `leaveOut`.
+ */
 export function trmLessons(rows: LessonRows, { chat, templates, batch, seed, order }: LessonOptions) {
   const tokens = scoreTokens(chat);
   const draw = order === 'balanced' ? balancedDraws(rows.scores, seed) : epochDraws(rows.scores.length, seed);
-  return async (k: number) =>
-    Promise.all(
-      draw(k, batch).map(async (i) => {
-        const { record, response, score } = await rows.get(i);
-        const made = await judgePrompt(chat, templates, record, response);
-        if ('failure' in made) throw new InputError(`${record.source}: ${made.failure}`);
-        const target = tokens[SCORES.indexOf(nearestScore(score))];
-        return { prompt: made.prompt, tokens: target, weights: target.map(() => 1) };
-      }),
-    );
+  const lesson = async (i: number) => {
+    const { record, response, score } = await rows.get(i);
+    const made = await judgePrompt(chat, templates, record, response);
+    if ('failure' in made) throw new InputError(`${record.source}: ${made.failure}`);
+    const target = tokens[SCORES.indexOf(nearestScore(score))];
+    return { prompt: made.prompt, tokens: target, weights: target.map(() => 1) };
+  };
+  return async (k: number, leaveOut?: (error: unknown) => void) => {
+    for (let tries = 1; ; tries++, k += ELSEWHERE) {
+      const made = await Promise.allSettled(draw(k, batch).map(lesson));
+      const errors = made.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
+      const lessons = made.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+      if (errors.length > 0 && (leaveOut === undefined || tries === TRIES)) throw errors[0];
+      for (const error of errors) leaveOut!(error);
+      if (lessons.length > 0) return lessons;
+    }
+  };
 }
 
 /** Rows of batch k. */

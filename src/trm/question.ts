@@ -1,6 +1,6 @@
 /** When two questions are the same, and when two responses say the same. */
 import { createHash } from 'node:crypto';
-import { basename } from 'node:path';
+import { addressName } from '../data/picture-address.ts';
 import type { LoadedRecord } from '../data/reader.ts';
 import { hash32 } from '../worlds/random.ts';
 
@@ -21,7 +21,7 @@ export function questionContent({ problem, options, picture, world }: Question):
  */
 export function heldOutQuestions(seed: number, share: number): (record: Question) => boolean {
   return (record) => {
-    const picture = record.picture === null ? null : basename(record.picture);
+    const picture = record.picture === null ? null : addressName(record.picture);
     return hash32(`${seed} ${questionContent({ ...record, picture })}`, 1) / 2 ** 32 < share;
   };
 }

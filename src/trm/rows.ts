@@ -2,8 +2,10 @@
  * The rows of the TRM's data, one response each, as they grow from stage to stage (docs/trm.md has the table): a record
  * with a response, what is known of the response, then its score.
  */
-import { dirname, relative } from 'node:path';
+import { dirname } from 'node:path';
 import { z } from 'zod';
+import { OWN_FOLDER, type PictureAccess } from '../data/picture-access.ts';
+import { relativeAddress } from '../data/picture-address.ts';
 import { type LoadedRecord, loadRecord } from '../data/reader.ts';
 import type { DataRecord, ScoredStep } from '../data/record.ts';
 import { parseWith } from '../data/validate.ts';
@@ -76,8 +78,9 @@ export function parseRow<T extends Collected>(
   value: unknown,
   source: string,
   file: string,
+  access: PictureAccess = OWN_FOLDER,
 ): Row<T> {
-  return { record: loadRecord(value, source, file), facts: parseWith(schema, value, source) };
+  return { record: loadRecord(value, source, file, access), facts: parseWith(schema, value, source) };
 }
 
 /** A row as it is written to `file`: the picture's path relative to that file. */
@@ -85,6 +88,14 @@ export function rowOf<T extends { response: string }>(
   { record, facts }: Row<T>,
   file: string,
 ): DataRecord & T {
-  const { picture, source: _, response: _response, score: _score, steps: _steps, ...rest } = record;
-  return { ...rest, path: picture === null ? '' : relative(dirname(file), picture), ...facts };
+  const {
+    picture,
+    roots: _roots,
+    source: _,
+    response: _response,
+    score: _score,
+    steps: _steps,
+    ...rest
+  } = record;
+  return { ...rest, path: picture === null ? '' : relativeAddress(dirname(file), picture), ...facts };
 }

@@ -4,17 +4,21 @@ import { readFile, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { parse } from 'yaml';
 import { countRows, readJsonl } from '../data/jsonl.ts';
-import { type LoadedRecord, openRecords, type Records } from '../data/reader.ts';
+import { OWN_FOLDER, type PictureAccess } from '../data/picture-access.ts';
+import { absoluteAddress } from '../data/picture-address.ts';
+import type { LoadedRecord, Records } from '../data/reader.ts';
 import { listRollouts, rolloutsFile } from '../data/run-files.ts';
 import { RolloutGroup } from '../data/run-folder.ts';
+import { isRepository } from '../data/shards.ts';
+import { openSources, Sources } from '../data/sources.ts';
 import { parseWith } from '../data/validate.ts';
 import { InputError } from '../errors.ts';
 import type { CollectedBatch, ResponseSource } from './collect.ts';
 import { digest } from './question.ts';
 
 export interface RunResponses extends ResponseSource {
-  /** The records' file. */
-  data: string;
+  /** Where the records come from. */
+  data: Sources;
   /** Bytes of all rollouts. */
   bytes: number;
 }
@@ -26,13 +30,17 @@ const GROUPS = 64;
  * Rollouts of a run, or of a stage in it, whose records are those of `data`; by default those that the run was trained
  * on. Throws InputError naming the folder, or the rollout whose question is not among the records.
  */
-export async function runResponses(run: string, data: string | null): Promise<RunResponses> {
+export async function runResponses(
+  run: string,
+  data: string | null,
+  access: PictureAccess = OWN_FOLDER,
+): Promise<RunResponses> {
   const steps = await listRollouts(run);
   if (steps.length === 0) throw new InputError(`--run ${run}: ${await whyNoRollouts(run)}`);
   const files = steps.map((step) => rolloutsFile(run, step));
   const sizes = await Promise.all(files.map(async (file) => (await stat(file)).size));
   const recordsFile = data ?? (await recordsOfRun(run));
-  const records = await openRecords(recordsFile);
+  const records = await openSources(recordsFile, undefined, { access });
   const find = await finder(records, runRoot(run) ?? run);
   const inputs = await groupsIn(files);
 
@@ -76,16 +84,21 @@ function runRoot(run: string): string | null {
 }
 
 /** What the run was trained on: its recipe's `data.train`, or the world's records. */
-async function recordsOfRun(run: string): Promise<string> {
+async function recordsOfRun(run: string): Promise<Sources> {
   const up = dirname(resolve(run));
   const recipe = [run, up, dirname(up)]
     .map((dir) => join(dir, 'recipe.yaml'))
     .find((file) => existsSync(file));
   const train = recipe && parse(await readFile(recipe, 'utf8'))?.data?.train;
-  if (typeof train === 'string') {
-    if (existsSync(train)) return train;
+  if (recipe && train != null) {
+    const sources = parseWith(Sources, train, `${recipe}: data.train`);
+    const missing = [sources]
+      .flat()
+      .map((source) => (typeof source === 'string' ? source : source.path))
+      .find((path) => !isRepository(path) && !existsSync(path.includes('*') ? dirname(path) : path));
+    if (missing === undefined) return sources;
     throw new InputError(
-      `${recipe}: data.train: no such file from here: ${train}; name the records with --data`,
+      `${recipe}: data.train: no such file from here: ${missing}; name the records with --data`,
     );
   }
   const root = runRoot(run);
@@ -109,7 +122,7 @@ async function finder(
   }
   return async (group, source) => {
     const found = await Promise.all([places.get(keyOf(group)) ?? []].flat().map((i) => records.get(i)));
-    const picture = group.path && resolve(root, group.path);
+    const picture = group.path && absoluteAddress(root, group.path);
     const record =
       found.length > 1 ? (found.find((candidate) => candidate.picture === picture) ?? found[0]) : found[0];
     if (record !== undefined) return record;

@@ -1,10 +1,10 @@
 /** Rows with a response each, scored by a judge as they stream by: what `sophia trm score` prints. */
-import { dirname, resolve } from 'node:path';
 import { pMapIterable } from 'p-map';
 import { z } from 'zod';
 import { inBatches } from '../data/batches.ts';
 import { readJsonl } from '../data/jsonl.ts';
-import { checkPicture } from '../data/reader.ts';
+import { OWN_FOLDER, type PictureAccess } from '../data/picture-access.ts';
+import { type LoadedRecord, pictureCheck, pictureOfRow } from '../data/reader.ts';
 import { dataTypes } from '../data/record.ts';
 import { parseWith } from '../data/validate.ts';
 import { InputError } from '../errors.ts';
@@ -36,14 +36,21 @@ const TOGETHER = 64;
 
 /**
  * The rows `{problem, response, path?, …}` of a JSONL file (`-`: standard input) in order, every field kept, as they are
- * scored. Paths of pictures resolve against the file's folder.
+ * scored. Paths of pictures resolve against the file's folder; `access`: what else they may name.
  * Throws InputError `FILE:LINE: …` for a bad row, one whose picture is not there, or one that this judge can never judge; those
  * before it have been given by then.
  */
-export async function* scoreRows(file: string, judge: Judge): AsyncGenerator<ScoredRow> {
+export async function* scoreRows(
+  file: string,
+  judge: Judge,
+  access: PictureAccess = OWN_FOLDER,
+): AsyncGenerator<ScoredRow> {
+  const items = readItems(file, access);
   const stop = new AbortController();
   try {
-    yield* judge.takes === 'singly' ? singly(file, judge, stop.signal) : together(file, judge, stop.signal);
+    yield* judge.takes === 'singly'
+      ? singly(items, judge, stop.signal)
+      : together(items, judge, stop.signal, file === '-' ? 100 : null);
   } finally {
     // nobody waits any longer for what is under way
     stop.abort('no longer needed');
@@ -55,19 +62,21 @@ interface Item {
   judged: JudgedResponse;
 }
 
-function singly(file: string, judge: Judge, signal: AbortSignal): AsyncIterable<ScoredRow> {
+function singly(items: AsyncIterable<Item>, judge: Judge, signal: AbortSignal): AsyncIterable<ScoredRow> {
   return pMapIterable(
-    readItems(file),
+    items,
     async ({ row, judged }): Promise<ScoredRow> => ({ ...row, ...(await judge.score([judged], signal))[0] }),
     { concurrency: WINDOW },
   );
 }
 
-async function* together(file: string, judge: Judge, signal: AbortSignal): AsyncGenerator<ScoredRow> {
-  const batches = inBatches(readItems(file), {
-    joins: (batch) => batch.length < TOGETHER,
-    patienceMs: file === '-' ? 100 : null,
-  });
+async function* together(
+  items: AsyncIterable<Item>,
+  judge: Judge,
+  signal: AbortSignal,
+  patienceMs: number | null,
+): AsyncGenerator<ScoredRow> {
+  const batches = inBatches(items, { joins: (batch) => batch.length < TOGETHER, patienceMs });
   for await (const batch of batches) {
     const scores = await judge.score(
       batch.map(({ judged }) => judged),
@@ -77,22 +86,28 @@ async function* together(file: string, judge: Judge, signal: AbortSignal): Async
   }
 }
 
-async function* readItems(file: string): AsyncGenerator<Item> {
-  const folder = file === '-' ? '.' : dirname(file);
-  for await (const { value, source } of readJsonl(file)) yield readItem(value, source, folder);
+async function* readItems(file: string, access: PictureAccess): AsyncGenerator<Item> {
+  // standard input: as if it were a file in the working directory
+  const check = pictureCheck(file, access);
+  for await (const { value, source } of readJsonl(file)) {
+    const item = readItem(value, source, file, access);
+    check(item.judged.record);
+    yield item;
+  }
 }
 
-function readItem(value: unknown, source: string, folder: string): Item {
+function readItem(value: unknown, source: string, file: string, access: PictureAccess): Item {
   const row = parseWith(Row, value, source);
   const path = pictureOf(row, source);
+  const shown: Pick<LoadedRecord, 'picture' | 'roots'> =
+    path === null ? { picture: null } : pictureOfRow(path, source, file, access);
   const record = {
     problem: row.problem,
     options: row.options,
-    picture: path === null ? null : resolve(folder, path),
+    ...shown,
     source,
     ...(row.world == null ? {} : { world: row.world }),
   };
-  checkPicture(record);
   return { row: value as object, judged: { record, response: row.response } };
 }
 

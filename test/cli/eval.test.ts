@@ -119,6 +119,57 @@ it('an adapter is scored as it is merged into its base, and named', async () => 
   expect(predictions('beside')).not.toEqual(predictions('bare'));
 });
 
+describe('sophia eval --model URL on records', () => {
+  const atServer = (url: string, ...args: string[]) =>
+    sophia(folder, 'eval', '--model', url, '--model-name', 'm', '--data', 'sums.jsonl', ...args);
+  const right = ['2', '3', '5'].map((n) => ({
+    has: `${n} + ${n}`,
+    does: [`<think>easy</think><answer>${n === '5' ? 11 : 2 * Number(n)}</answer>`],
+  }));
+
+  it('scores by the outcome rules, and asks for the format where it is told to', async () => {
+    const server = await startJudgeServer({ rules: right });
+    try {
+      const args = ['--out', 'server', '--format', 'think', '--json'];
+      const { code, stdout } = await atServer(server.url, ...args);
+      expect(code).toBe(0);
+      const scores = Scores.parse(JSON.parse(stdout));
+      expect(scores).toMatchObject({ model: `${server.url} m`, n: 3, broken_format: 0, no_response: 0 });
+      expect(scores.accuracy).toBeCloseTo(2 / 3);
+      expect(predictions('server').map((row) => row.right)).toEqual([true, true, false]);
+      const calls = await server.log();
+      for (const { text } of calls) expect(text).toMatch(/between <think> and <\/think>/);
+      const again = await atServer(server.url, ...args);
+      expect(again.stdout).toBe(stdout);
+      expect(await server.log()).toHaveLength(calls.length);
+    } finally {
+      await server.stop();
+    }
+  });
+
+  it('does not score questions without a response, and asks them again', async () => {
+    const [, ...others] = right;
+    const server = await startJudgeServer({ rules: [{ has: '2 + 2', does: ['400'] }, ...others] });
+    try {
+      const failed = await atServer(server.url, '--out', 'silent');
+      expect(failed).toMatchObject({ code: 1, stdout: '' });
+      expect(failed.stderr.trimEnd().split('\n').at(-1)).toMatch(
+        /^sums\.jsonl: 1 of 3 questions have no response \(the server answered 400.*--failures wrong/,
+      );
+      expect(existsSync(join(folder, 'silent/scores.json'))).toBe(false);
+      expect(predictions('silent')[0]).toMatchObject({ failure: expect.any(String) });
+      expect(predictions('silent')[0].response).toBeUndefined();
+      const wrong = await atServer(server.url, '--out', 'silent', '--failures', 'wrong', '--json');
+      expect(JSON.parse(wrong.stdout)).toMatchObject({ n: 3, no_response: 1 });
+      const other = await atServer(server.url, '--out', 'silent', '--max-tokens', '7');
+      expect(other.code).toBe(2);
+      expect(other.stderr).toMatch(/^silent: was begun with another max_tokens \(512 then, 7 now\)/);
+    } finally {
+      await server.stop();
+    }
+  });
+});
+
 describe('sophia eval --best-of', () => {
   const bestOf = (...args: string[]) => evaluate('--data', 'world', '--best-of', '4', ...args);
 
@@ -178,8 +229,7 @@ describe('sophia eval --best-of', () => {
 
 describe('wrong input ends with exit code 2, one line, and nothing written', () => {
   it.each([
-    ['no data', [], /^--data: missing; name a file of records$/],
-    ['a benchmark', ['--benchmark', 'mmmu'], /^--benchmark mmmu: benchmarks cannot be run yet; .* --data$/],
+    ['no data', [], /^--data: missing; name a file of records, or a benchmark with --benchmark$/],
     ['no such file', ['--data', 'no.jsonl'], /^no\.jsonl: cannot read: no such file$/],
     [
       'no records in a folder',
@@ -222,7 +272,22 @@ describe('wrong input ends with exit code 2, one line, and nothing written', () 
       ['--data', 'sums.jsonl', '--best-of', '0', '--judge', 'oracle'],
       /^--best-of 0: must be a whole number from 1 on$/,
     ],
-    ['a URL', ['--data', 'world', '--model', 'http://localhost:1'], /^--model http:.*cannot be asked yet/],
+    [
+      'no server',
+      ['--data', 'world', '--model', 'ftp://localhost'],
+      /^--model: must be the address of a server/,
+    ],
+    [
+      'flags of a server',
+      ['--data', 'world', '--concurrency', '2'],
+      /^--concurrency: is about a server, and --model model is none$/,
+    ],
+    ['flags of benchmarks', ['--data', 'world', '--scorer', 'official'], /^--scorer: is about benchmarks/],
+    [
+      'two ways to write a question',
+      ['--data', 'world', '--template', '{problem}', '--format', 'think'],
+      /^--format: --template says already/,
+    ],
   ])('%s', async (_what, args, line) => {
     mkdirSync(join(folder, 'many'), { recursive: true });
     for (const name of ['id', 'ood']) writeFileSync(join(folder, `many/${name}.jsonl`), '');

@@ -63,8 +63,13 @@ describe('docs/recipes.md', () => {
     const documented = documentedDefaults();
     expect(new Set(documented.map(([key]) => key)).size).toBe(documented.length);
     // what is null by default has keys of its own where it is not
-    const nulls = ['lora', 'trm.refresh', 'trm.by_step'];
-    const parts = [{ lora: {} }, { trm: { refresh: {} } }, { trm: { by_step: {} } }];
+    const nulls = ['data.filter', 'lora', 'trm.refresh', 'trm.by_step'];
+    const parts = [
+      { data: { filter: {} } },
+      { lora: {} },
+      { trm: { refresh: {} } },
+      { trm: { by_step: {} } },
+    ];
     const keys = new Map(parts.flatMap((part) => flat(checkRecipe(part, 'defaults'))));
     for (const key of nulls) keys.set(key, 'null');
     expect(table(documented)).toEqual(table([...keys]));

@@ -141,6 +141,22 @@ describe('a wrong recipe is one line that names the file or flag and the key', (
       'judge: { model: x, template: hi }',
       /: judge\.template: must hold \{problem\}/,
     ],
+    [
+      'sources of which some have a weight',
+      'data: { train: [{ path: a.jsonl, weight: 2 }, { path: b.jsonl }] }',
+      /: data\.train: give every source a weight, or none/,
+    ],
+    [
+      'sources of another form',
+      'data: { train: [{ file: a.jsonl }] }',
+      /: data\.train: must be a path, or a list of/,
+    ],
+    [
+      'a misspelt filter',
+      'data: { filter: { max_promt_tokens: 3 } }',
+      /did you mean data\.filter\.max_prompt_tokens\?/,
+    ],
+    ['an unknown domain', 'data: { domains: { mine: maths } }', /: data\.domains/],
     ['a template without the question', 'data: { template: hi }', /: data\.template: must hold \{problem\}/],
     ['heads that do not divide', 'architecture: { heads: 5 }', /: architecture: heads must divide hidden/],
     ['a name that is a path', 'name: a/b', /: name: may hold letters, digits, dots, dashes and underscores$/],

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { z } from 'zod';
-import { waitMs } from '../../src/data/chat-endpoint.ts';
+import { waitMs } from '../../src/data/http-failure.ts';
 import { retryAfterMs } from '../../src/data/http-failure.ts';
 import { readPicture } from '../../src/data/images.ts';
 import { endpointJudge } from '../../src/trm/endpoint-judge.ts';

@@ -9,6 +9,7 @@ import {
   refuseJudgeFlags,
   withOptionalJudgeFlags,
 } from '../judge-flags.ts';
+import { accessOf, type RecordFlags, withRecordFlags } from '../record-flags.ts';
 import {
   type ByStepFlags,
   type ChosenAnnotator,
@@ -18,7 +19,7 @@ import {
 } from './by-step.ts';
 import { FORCE, inputFile, JSON_COUNTS, listed, type OutputFlags, runStage } from './stage.ts';
 
-interface Flags extends Partial<JudgeFlags>, ByStepFlags, OutputFlags {
+interface Flags extends Partial<JudgeFlags>, ByStepFlags, OutputFlags, RecordFlags {
   in: string;
   retryFailed?: boolean;
 }
@@ -32,7 +33,7 @@ export function register(trm: Command): void {
       .requiredOption('--out <file>', 'JSONL file to write; a stage that was stopped goes on')
       .option('--retry-failed', 'rows that have a score keep it, the others are judged again'),
   );
-  withByStepFlags(command)
+  withRecordFlags(withByStepFlags(command))
     .option('--threads <n>', 'of a judge or policy on this machine; by default one a core')
     .option(...FORCE)
     .option(...JSON_COUNTS)
@@ -50,7 +51,8 @@ async function annotate(flags: Flags): Promise<void> {
       'annotate',
       flags,
       async (progress) => {
-        const options = { settings, force: flags.force ?? false, progress, keepScored };
+        const force = flags.force ?? false;
+        const options = { settings, force, progress, keepScored, access: accessOf(flags) };
         const { counts } = await annotateFile(flags.in, flags.out, annotator, options);
         requireScores(flags.out, counts);
         return counts;

@@ -8,8 +8,9 @@ import { wholeNumber } from '../flags.ts';
 import { type JudgeFlags, judgeOfFlags, withJudgeFlags } from '../judge-flags.ts';
 import { freeFolder, isUsed } from '../out-folder.ts';
 import { createProgress } from '../progress.ts';
+import { accessOf, type RecordFlags, withRecordFlags } from '../record-flags.ts';
 
-interface Flags extends JudgeFlags {
+interface Flags extends JudgeFlags, RecordFlags {
   in: string;
   run?: string;
   limit?: string;
@@ -20,14 +21,18 @@ interface Flags extends JudgeFlags {
 }
 
 export function register(trm: Command): void {
-  withJudgeFlags(
-    trm
-      .command('bench')
-      .description('Measure a judge on responses of known quality: agreement, ranking, corruptions, attacks')
-      .requiredOption(
-        '--in <file>',
-        'records with a response and its score, that the judge has not learnt from',
-      ),
+  withRecordFlags(
+    withJudgeFlags(
+      trm
+        .command('bench')
+        .description(
+          'Measure a judge on responses of known quality: agreement, ranking, corruptions, attacks',
+        )
+        .requiredOption(
+          '--in <file>',
+          'records with a response and its score, that the judge has not learnt from',
+        ),
+    ),
   )
     .option('--run <dir>', "also the thinking rewards of this run against the oracle's scores")
     .option('--limit <n>', 'at most so many responses, drawn by question')
@@ -51,7 +56,7 @@ async function run(flags: Flags): Promise<void> {
   const { buildBenchReport } = await import('../../experiments/report/bench.ts');
   const { benchTable } = await import('./bench-table.ts');
 
-  const rows = await openBenchRows(flags.in, limit, seed);
+  const rows = await openBenchRows(flags.in, limit, seed, accessOf(flags));
   const ofRun = flags.run === undefined ? null : await readRun(flags.run);
   const judge = await judgeOfFlags(flags);
   const progress = createProgress();

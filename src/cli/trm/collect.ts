@@ -3,11 +3,13 @@ import type { Command } from 'commander';
 import { isAddress, withoutSecrets } from '../../data/server-name.ts';
 import { InputError } from '../../errors.ts';
 import type { Policy, SamplingOptions } from '../../trm/policy.ts';
-import { ADAPTER, notNegative, wholeNumber } from '../flags.ts';
+import { ADAPTER, notNegative, share, wholeNumber } from '../flags.ts';
+import { accessOf, type RecordFlags, withRecordFlags } from '../record-flags.ts';
 import { openPolicyFolder } from './policy-folder.ts';
 import { FORCE, inputFile, JSON_COUNTS, listed, type OutputFlags, runStage } from './stage.ts';
 
-interface Flags extends OutputFlags {
+interface Flags extends OutputFlags, RecordFlags {
+  maxBad: string;
   run?: string;
   data?: string;
   policy?: string;
@@ -26,7 +28,7 @@ interface Flags extends OutputFlags {
 }
 
 export function register(trm: Command): void {
-  trm
+  const command = trm
     .command('collect')
     .description('responses with their question and outcome: of a run, or of a policy that is asked')
     .requiredOption('--out <file>', 'JSONL file to write; a stage that was stopped goes on')
@@ -47,7 +49,9 @@ export function register(trm: Command): void {
       'how a question is written, with {problem} and {options}; {problem} by default',
     )
     .option('--limit <n>', 'at most so many questions')
-    .option('--threads <n>', 'of a policy on this machine; by default one a core')
+    .option('--threads <n>', 'of a policy on this machine; by default one a core');
+  withRecordFlags(command)
+    .option('--max-bad <share>', 'of the records, left out where they cannot be used', '0.01')
     .option(...FORCE)
     .option(...JSON_COUNTS)
     .action(collect);
@@ -66,9 +70,10 @@ async function fromRun(flags: Flags, run: string): Promise<void> {
   if (stray !== undefined)
     throw new InputError(`${OF_POLICIES[stray]}: is of --policy; a run has its responses already`);
   const { runResponses } = await import('../../trm/run-responses.ts');
-  const source = await runResponses(run, flags.data ?? null);
+  const source = await runResponses(run, flags.data ?? null, accessOf(flags));
   const { inputs: groups, bytes } = source;
-  const settings = { run, groups, bytes, data: inputFile(source.data, '--data') };
+  const { identityOf } = await import('../../data/sources.ts');
+  const settings = { run, groups, bytes, data: await identityOf(source.data) };
   await write(flags, source, settings);
 }
 
@@ -88,7 +93,7 @@ async function fromPolicy(flags: Flags, model: string): Promise<void> {
   checkTemplate(sampling.template, '--template');
   const limit = flags.limit === undefined ? undefined : wholeNumber('--limit', flags.limit, 1);
   const { adapter = null, policyModel = null } = flags;
-  const data = inputFile(flags.data, '--data');
+  const data = await recordsInput(flags.data);
   const settings = {
     policy: withoutSecrets(model),
     adapter,
@@ -98,13 +103,27 @@ async function fromPolicy(flags: Flags, model: string): Promise<void> {
     limit: limit ?? null,
   };
   const open = isAddress(model) ? policyAtServer : policyInFolder;
-  const records = await openRecords(flags.data);
+  const records = await openRecords(flags.data, {
+    access: accessOf(flags),
+    maxBad: share('--max-bad', flags.maxBad),
+    say: (line) => process.stderr.write(`${line}\n`),
+  });
   const policy = await open(flags, model, sampling);
   try {
     await write(flags, policyResponses(records, policy, limit), settings);
   } finally {
     await policy.dispose();
   }
+}
+
+/** Records by what they are, as a single file, as shards or in a repository. */
+async function recordsInput(data: string): Promise<{ file: string; bytes: number }> {
+  const { existsSync, statSync } = await import('node:fs');
+  const { isRepository } = await import('../../data/shards.ts');
+  const { identityOf } = await import('../../data/sources.ts');
+  const isSet =
+    isRepository(data) || data.includes('*') || (existsSync(data) && statSync(data).isDirectory());
+  return isSet ? identityOf(data) : inputFile(data, '--data');
 }
 
 async function policyInFolder(flags: Flags, model: string, sampling: SamplingOptions): Promise<Policy> {

@@ -7,6 +7,8 @@ export interface PolicyFlags {
   policy: string;
   adapter?: string;
   threads?: string;
+  /** Which flag names it; --policy by default. */
+  flag?: string;
 }
 
 export interface PolicyFolder {
@@ -20,8 +22,13 @@ export interface PolicyFolder {
 const TOKEN_BUDGET = 8192;
 
 /** Throws InputError: a folder, an adapter or a number of threads that cannot be. */
-export async function openPolicyFolder({ policy, adapter, threads }: PolicyFlags): Promise<PolicyFolder> {
-  const dir = modelFolder(policy, '--policy');
+export async function openPolicyFolder({
+  policy,
+  adapter,
+  threads,
+  flag = '--policy',
+}: PolicyFlags): Promise<PolicyFolder> {
+  const dir = modelFolder(policy, flag);
   const computing = { provider: 'cpu', threads: threadsOf(threads), tokenBudget: TOKEN_BUDGET } as const;
   const { loadChat } = await import('../../data/chat.ts');
   const { createLocalEngine } = await import('../../engine/local/index.ts');

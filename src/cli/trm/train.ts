@@ -2,13 +2,15 @@
 import type { Command } from 'commander';
 import { InputError } from '../../errors.ts';
 import type { TrmFileSettings } from '../../train/trm-file.ts';
-import { modelFolder, notNegative, threadsOf, wholeNumber } from '../flags.ts';
+import { modelFolder, notNegative, share, threadsOf, wholeNumber } from '../flags.ts';
 import { onInterrupt } from '../interrupt.ts';
 import { createProgress } from '../progress.ts';
+import { accessOf, type RecordFlags, withRecordFlags } from '../record-flags.ts';
 import { shellQuoted } from '../shell.ts';
 import { templateFile } from '../template-file.ts';
 
-interface Flags {
+interface Flags extends RecordFlags {
+  maxBad: string;
   in: string;
   model: string;
   out: string;
@@ -31,7 +33,7 @@ interface Flags {
 }
 
 export function register(trm: Command): void {
-  trm
+  const command = trm
     .command('train')
     .description('Train a TRM on scored responses, by supervision')
     .requiredOption('--in <file>', 'JSONL of scored responses, as trm curate writes it')
@@ -62,6 +64,8 @@ export function register(trm: Command): void {
         .choices(['mean', 'min', 'product'])
         .default('mean'),
     )
+    .option('--max-bad <share>', 'of the responses, left out where their pictures cannot be used', '0.01');
+  withRecordFlags(command)
     .option('--save-every <n>', 'steps between checkpoints; by default four in all')
     .option('--seed <n>', 'of the held-out split and the order', '0')
     .option('--threads <n>', 'by default one a core')
@@ -82,6 +86,8 @@ async function train(flags: Flags): Promise<void> {
   try {
     const result = await trainTrmOnFile(settings, {
       out: flags.out,
+      access: accessOf(flags),
+      maxBad: share('--max-bad', flags.maxBad),
       resume: flags.resume ?? false,
       saveEvery: flags.saveEvery === undefined ? null : wholeNumber('--save-every', flags.saveEvery, 1),
       threads: threadsOf(flags.threads),

@@ -16,7 +16,8 @@ export const benchmarkNames = [
 export type BenchmarkName = (typeof benchmarkNames)[number];
 
 /** `official`: the benchmark's own scripts. `vlmevalkit`: VLMEvalKit's, where the two differ. */
-export type Scorer = 'official' | 'vlmevalkit';
+export const scorers = ['official', 'vlmevalkit'] as const;
+export type Scorer = (typeof scorers)[number];
 
 /** A row with the benchmark's official field names; of a prediction file it also holds `response`. */
 export type Row = Record<string, unknown>;
@@ -29,6 +30,11 @@ export interface Benchmark<R extends object = Row> {
   parse(value: unknown, source: string): R;
   /** Scores all rows together: some rules need a row's sisters. */
   score(rows: readonly R[], scorer: Scorer): Result;
+  /**
+   * What a response says, for a vote: equal answers are equal texts; null where it says none. Where this is left out, the
+   * text in the last `<answer>` votes, or the whole response.
+   */
+  answerOf?(row: R): string | null;
   asking: Asking;
   /** Steps where the official pipeline asks a language model, in their order; empty where it asks none. */
   model: ModelStep<R>[];

@@ -5,7 +5,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadChat } from '../../data/chat.ts';
+import { type Chat, loadChat } from '../../data/chat.ts';
 import { openRecords } from '../../data/reader.ts';
 import type { Learning } from '../../engine/local/compute/memory.ts';
 import { createLocalEngine } from '../../engine/local/index.ts';
@@ -14,7 +14,9 @@ import { type Parameters, parametersOf, policyOf } from '../adapters.ts';
 import { teachesOwnRecords } from '../annotator.ts';
 import { engineOf, type Trained } from '../context.ts';
 import type { Recipe } from '../recipe.ts';
+import { testOptions } from '../records.ts';
 import { writeStartModel } from '../start-model.ts';
+import { openTraining } from '../training-data.ts';
 import { trmTraining } from '../trm-stage.ts';
 import { countedMeter, type Model, sizesOf, yardstick } from './counted.ts';
 import { countedMemory, measuredMemory } from './memory.ts';
@@ -53,7 +55,7 @@ async function estimateIn(folder: string, recipe: Recipe): Promise<Estimate> {
   const drawn = recipe.model === null || recipe.data.train === null ? await drawSome(recipe, folder) : null;
   const chat = await loadChat(dir);
   const shapes = await shapesOf(recipe, chat, drawn?.files ?? null);
-  const counted = await countRecords(recipe);
+  const counted = await countRecords(recipe, chat);
   const apart = learning !== 'everything' && counted.trm !== null;
   const trmTrained = apart ? trmTraining(chat) : 'by recipe';
   const plan = planOf(recipe, shapes, { ...counted, trmTrained });
@@ -154,12 +156,12 @@ function picturesOf({ world }: Recipe): number {
   return lessons + ((world.trm + world.rl + world.test) * 5) / 6;
 }
 
-async function countRecords(recipe: Recipe): Promise<{ tests: number; trm: number | null }> {
+async function countRecords(recipe: Recipe, chat: Chat): Promise<{ tests: number; trm: number | null }> {
   const { data, world, judge, eval: evaluation } = recipe;
   const most = evaluation.limit ?? Number.POSITIVE_INFINITY;
-  const train = data.train === null ? null : await openRecords(data.train);
+  const train = data.train === null ? null : await openTraining(recipe, null, chat);
   const size = async (file: string | null, otherwise: number) =>
-    Math.min(most, file === null ? otherwise : (await openRecords(file)).length);
+    Math.min(most, file === null ? otherwise : (await openRecords(file, testOptions(recipe))).length);
   const ownTests = train !== null && data.ood === null ? train.length : 0;
   const tests =
     (await size(data.id, train === null ? world.test : ownTests)) +

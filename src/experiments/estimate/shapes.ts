@@ -7,6 +7,7 @@ import type { Prompt, Sequence } from '../../engine/types.ts';
 import { judgeConfigOf } from '../../trm/judge-config.ts';
 import { judgePrompt } from '../../trm/prompt.ts';
 import type { LessonKind, Recipe } from '../recipe.ts';
+import { openTraining } from '../training-data.ts';
 import { type WorldFiles, writeWorld } from '../world-files.ts';
 
 /** Questions are asked in chunks of at most so many; more would only repeat themselves. */
@@ -47,7 +48,7 @@ export async function drawSome(
 /** `world`: the files of `drawSome`, or null where the recipe draws no world. */
 export async function shapesOf(recipe: Recipe, chat: Chat, world: WorldFiles | null): Promise<Shapes> {
   const { template } = recipe.data;
-  const questions = await some(await openRecords(recipe.data.train ?? world!.rl), recipe.data.train !== null);
+  const questions = await some(await openTraining(recipe, world?.rl, chat), recipe.data.train !== null);
   const asking = performance.now();
   const asked = await Promise.all(questions.map((record) => recordPrompt(chat, record, template)));
   const questionSeconds = (performance.now() - asking) / 1000 / questions.length;

@@ -9,8 +9,10 @@ import { basename, join, resolve } from 'node:path';
 import sharp from 'sharp';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { encodePng, readPicture } from '../../data/images.ts';
+import { decodePicture, encodePng, readPicture } from '../../data/images.ts';
 import { decodeUtf8, parseJson, readJsonl } from '../../data/jsonl.ts';
+import { absoluteAddress, isPictureUrl } from '../../data/picture-address.ts';
+import { cachedPicture } from '../../data/picture-cache.ts';
 import {
   listRollouts,
   metricsFile,
@@ -21,6 +23,7 @@ import {
 } from '../../data/run-files.ts';
 import type { RlMetrics, Scores, SftMetrics } from '../../data/run-folder.ts';
 import { parseWith } from '../../data/validate.ts';
+import type { Picture as DecodedPicture } from '../../engine/types.ts';
 import { InputError } from '../../errors.ts';
 import { isStart, type ResultRow, type Split } from '../results.ts';
 import { chooseExamples, type VariantRollouts } from './choose.ts';
@@ -233,10 +236,23 @@ async function examples(folder: SeedContents, variants: readonly string[]): Prom
   );
 }
 
+/** A picture that is still there; a URL's only if it was fetched before: a report asks nobody. */
+async function readable(address: string): Promise<DecodedPicture | null> {
+  try {
+    if (!isPictureUrl(address)) return await readPicture(address);
+    const bytes = await cachedPicture(address);
+    return bytes && (await decodePicture(bytes, address));
+  } catch (error) {
+    if (error instanceof InputError) return null;
+    throw error;
+  }
+}
+
 /** Small pictures as they are (PNG), large ones shrunk; null for text or where the file has gone. */
 async function embedded(dir: string, path: string | null): Promise<Picture | null> {
-  if (path === null || !existsSync(resolve(dir, path))) return null;
-  const { width, height, rgb } = await readPicture(resolve(dir, path));
+  const shown = path === null ? null : await readable(absoluteAddress(dir, path));
+  if (shown === null) return null;
+  const { width, height, rgb } = shown;
   if (Math.max(width, height) <= 128) {
     const png = await encodePng(rgb, width, height, { compressionLevel: 9 });
     return { url: `data:image/png;base64,${png.toString('base64')}`, width, height };

@@ -211,15 +211,16 @@ async function pictureProbes(rows: readonly BenchRow[], dir: string): Promise<Pr
   const written = new Map<string, string | null>();
   const probes: Probe[] = [];
   for (const row of rows) {
-    const { picture } = row.record;
+    const { picture, roots } = row.record;
     if (picture === null) continue;
-    if (!written.has(picture)) written.set(picture, await attackPicture(picture, dir, String(written.size)));
+    if (!written.has(picture))
+      written.set(picture, await attackPicture(picture, dir, String(written.size), roots));
     const file = written.get(picture);
     if (file != null)
       probes.push({
         ...PICTURE_ATTACK,
         row,
-        asked: { record: { ...row.record, picture: file }, response: row.response },
+        asked: { record: { ...row.record, picture: file, roots: [dir] }, response: row.response },
       });
   }
   return probes;

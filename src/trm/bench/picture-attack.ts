@@ -17,10 +17,15 @@ const EM = 0.7;
 
 /**
  * Writes the attacked picture into `dir`; returns its file, or null where no text appeared (a machine without fonts).
- * Throws InputError naming the picture.
+ * `roots`: folders of which one must hold the picture. Throws InputError naming it.
  */
-export async function attackPicture(picture: string, dir: string, name: string): Promise<string | null> {
-  const { width, height, rgb } = await readPicture(picture);
+export async function attackPicture(
+  picture: string,
+  dir: string,
+  name: string,
+  roots?: readonly string[],
+): Promise<string | null> {
+  const { width, height, rgb } = await readPicture(picture, roots);
   const attacked = await withText(rgb, width, height);
   if (attacked === null) return null;
   const file = join(dir, `${name}.png`);

@@ -1,4 +1,5 @@
 /** Responses whose quality is known, as the bench takes them: rows of docs/trm.md, or any record with response and score. */
+import { OWN_FOLDER, type PictureAccess } from '../../data/picture-access.ts';
 import { type LoadedRecord, openRecords } from '../../data/reader.ts';
 import { InputError } from '../../errors.ts';
 import { parseResponse } from '../../rewards/format.ts';
@@ -39,8 +40,13 @@ export interface BenchRows {
  * Reads the rows of a file. With `limit`, whole questions are drawn by the seed until so many responses are there.
  * Throws InputError naming file, line and key.
  */
-export async function openBenchRows(file: string, limit: number | null, seed: number): Promise<BenchRows> {
-  const records = await openRecords(file);
+export async function openBenchRows(
+  file: string,
+  limit: number | null,
+  seed: number,
+  access: PictureAccess = OWN_FOLDER,
+): Promise<BenchRows> {
+  const records = await openRecords(file, { access });
   const left_out = { unknown: 0, broken_format: 0, limit: 0 };
   const byQuestion = new Map<string, BenchRow[]>();
   for (let i = 0; i < records.length; i++) {

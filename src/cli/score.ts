@@ -1,0 +1,58 @@
+/** `sophia score`: predictions of a benchmark scored by its own rules, without a model. */
+import { type Command, Option } from 'commander';
+import { InputError } from '../errors.ts';
+import type { Row, Scorer } from '../eval/benchmarks/benchmark.ts';
+import { scorers } from '../eval/benchmarks/benchmark.ts';
+import { benchmarkOf, type KnownBenchmark, knownBenchmarks } from '../eval/benchmarks/index.ts';
+
+interface Flags {
+  benchmark: KnownBenchmark;
+  predictions: string;
+  out?: string;
+  scorer: Scorer;
+  json?: boolean;
+}
+
+export function register(program: Command): void {
+  program
+    .command('score')
+    .description("Score predictions of a benchmark by its own scripts' rules, without a model")
+    .addOption(
+      new Option('--benchmark <name>', 'whose rules hold').choices(knownBenchmarks).makeOptionMandatory(),
+    )
+    .requiredOption('--predictions <file>', 'rows with the benchmark’s field names, or - for standard input')
+    .option('--out <file>', 'writes the rows with `hit` as JSON Lines')
+    .addOption(
+      new Option('--scorer <school>', 'the benchmark’s own rules, or VLMEvalKit’s')
+        .choices(scorers)
+        .default('official'),
+    )
+    .option('--json', 'print the scores as JSON')
+    .action(score);
+}
+
+async function score(flags: Flags): Promise<void> {
+  const { readPredictions } = await import('../eval/prediction-file.ts');
+  const benchmark = await benchmarkOf(flags.benchmark);
+  const values: unknown[] = [];
+  const rows: Row[] = [];
+  for await (const { value, source } of readPredictions(flags.predictions, flags.benchmark)) {
+    rows.push(benchmark.parse(value, source));
+    values.push(value);
+  }
+  if (rows.length === 0) throw new InputError(`${flags.predictions}: holds no rows`);
+  const result = benchmark.score(rows, flags.scorer);
+  if (flags.out !== undefined) {
+    const { writeJsonl } = await import('../data/jsonl.ts');
+    await writeJsonl(
+      flags.out,
+      result.rows.map((found, i) => ({ ...(values[i] as object), ...found })),
+    );
+  }
+  if (flags.json) {
+    process.stdout.write(`${JSON.stringify(result.summary)}\n`);
+    return;
+  }
+  const { benchmarkTable } = await import('./benchmark-table.ts');
+  process.stdout.write(benchmarkTable(benchmark.title, result.summary));
+}

@@ -1,0 +1,102 @@
+/**
+ * Records in a Parquet file. Opening checks every row but decodes no picture: a column of pictures is left alone, and a
+ * row's picture is an address that is read when it is needed. Rows are decoded a row group at a time, and the last few
+ * row groups stay at hand.
+ */
+import { basename } from 'node:path';
+import { InputError } from '../errors.ts';
+import { decodeUtf8 } from './jsonl.ts';
+import { openParquet, type ParquetFile } from './parquet.ts';
+import { embeddedBytes, type PicturePlace, picturePlace } from './parquet-picture.ts';
+import { pathIn, recordFields } from './record.ts';
+
+export interface ParquetRows {
+  length: number;
+  /** Rows of each row group. */
+  groups: number[];
+  /** Row `row` (0-based) as JSON has it, with the picture's address in its `path`; `source` is `FILE#ROW`. */
+  get(row: number): Promise<{ value: Record<string, unknown>; source: string }>;
+  /** All rows of a row group. */
+  group(g: number): Promise<Record<string, unknown>[]>;
+}
+
+/** Decoded row groups of several files, the latest last; shared so that many shards need no more memory than one. */
+export type RowCache = Map<string, Promise<Record<string, unknown>[]>>;
+
+/** So many rows stay decoded, or one row group. */
+const MOST_ROWS = 16_384;
+
+/** Throws InputError. */
+export async function openParquetRows(file: string, cache: RowCache = new Map()): Promise<ParquetRows> {
+  const parquet = await openParquet(file);
+  const place = picturePlace(parquet);
+  const columns = columnsOf(parquet, place);
+  const starts = [0];
+  for (const rows of parquet.groups) starts.push(starts[starts.length - 1] + rows);
+
+  const group = async (g: number): Promise<Record<string, unknown>[]> => {
+    const embedded = place !== null && parquet.nulls(place.bytes, g) !== parquet.groups[g];
+    const rows = await parquet.rows(starts[g], starts[g + 1], columns);
+    return rows.map((row, i) => {
+      const number = starts[g] + i;
+      const value = Object.fromEntries(
+        Object.entries(row).map(([key, cell]) => [key, asJson(cell, `${file}#${number}: ${key}`)]),
+      );
+      if (place === null) return value;
+      const { [place.column]: cell, ...rest } = value;
+      if (embedded) return { ...rest, path: `${basename(file)}#${number}` };
+      const named = pathIn(cell);
+      return named === null ? rest : { ...rest, path: named };
+    });
+  };
+  const kept = (g: number): Promise<Record<string, unknown>[]> => {
+    const key = `${file} ${g}`;
+    const known = cache.get(key);
+    const rows = known ?? group(g);
+    cache.delete(key);
+    cache.set(key, rows);
+    if (known === undefined) {
+      sizes.set(rows, parquet.groups[g]);
+      trim(cache);
+      rows.catch(() => cache.delete(key));
+    }
+    return rows;
+  };
+  return {
+    length: parquet.length,
+    groups: parquet.groups,
+    group,
+    get: async (row) => {
+      const g = starts.findLastIndex((start) => start <= row);
+      return { value: (await kept(g))[row - starts[g]], source: `${file}#${row}` };
+    },
+  };
+}
+
+const sizes = new WeakMap<Promise<unknown>, number>();
+
+function trim(cache: RowCache): void {
+  let rows = 0;
+  for (const group of cache.values()) rows += sizes.get(group) ?? 0;
+  for (const [key, group] of cache) {
+    if (rows <= MOST_ROWS || cache.size === 1) return;
+    rows -= sizes.get(group) ?? 0;
+    cache.delete(key);
+  }
+}
+
+/** What a record is made of, and of pictures the file names alone. */
+function columnsOf({ columns }: ParquetFile, place: PicturePlace | null): string[] {
+  const known = columns.filter((name) => recordFields.includes(name) && name !== place?.column);
+  return place?.path ? [...known, place.path] : known;
+}
+
+/** Text that its writer has not marked as such, and integers beyond what a number holds. */
+function asJson(cell: unknown, source: string): unknown {
+  if (typeof cell === 'bigint') return String(cell);
+  const bytes = cell instanceof Uint8Array ? embeddedBytes(cell) : null;
+  if (bytes !== null) return decodeUtf8(bytes, source);
+  if (cell instanceof Uint8Array) return '';
+  if (cell instanceof Date) throw new InputError(`${source}: holds dates; write text or numbers`);
+  return cell;
+}

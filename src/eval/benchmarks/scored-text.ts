@@ -1,0 +1,29 @@
+/**
+ * What of a row is scored: an `extraction` as it stands; else the text inside the response's last `<answer>…</answer>`; else
+ * the whole response (the format gate belongs to training).
+ */
+import { z } from 'zod';
+import { answerText } from './answer-text.ts';
+import type { Row } from './benchmark.ts';
+
+/** Both as a prediction file holds them: an empty table cell (null) is an empty response, a number is its digits. */
+export const scoredCells = {
+  response: z
+    .union([z.string(), z.number(), z.null()])
+    .transform((response) => (response === null ? '' : String(response))),
+  extraction: z.string().nullish(),
+};
+
+export function scoredText(row: Row): string {
+  return typeof row.extraction === 'string' ? row.extraction : answerText(String(row.response ?? '')).text;
+}
+
+export type DecidedBy = 'rules' | 'extractor' | 'none';
+
+/** Where nothing decides, the row is wrong. */
+export function decidedBy(row: Row, decided: boolean): DecidedBy {
+  if (!decided) return 'none';
+  return typeof row.extraction === 'string' ? 'extractor' : 'rules';
+}
+
+export const deciders = ['rules', 'extractor', 'none'] as const;

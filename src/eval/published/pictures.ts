@@ -1,0 +1,43 @@
+/** Pictures of published rows as encoded bytes: embedded, as base64, or a file below the data folder. */
+import { join } from 'node:path';
+import { shortened } from '../../data/one-line.ts';
+import { MAX_BYTES } from '../../data/picture-header.ts';
+import { readRegularFile } from '../../data/regular-file.ts';
+import { InputError } from '../../errors.ts';
+import type { Part } from '../benchmarks/benchmark.ts';
+
+type Published = Extract<Part, { picture: unknown }>['picture'];
+
+/** Throws InputError `SOURCE: …`: no base64, no such file, one that lies outside the folder. */
+export async function encodedPicture(
+  picture: Published,
+  folder: string,
+  source: string,
+): Promise<Uint8Array> {
+  if (picture instanceof Uint8Array) return picture;
+  return 'base64' in picture ? fromBase64(picture.base64, source) : fileBelow(picture.path, folder, source);
+}
+
+/** base64 takes 4 characters for 3 bytes. */
+const MOST_CHARACTERS = Math.ceil(MAX_BYTES / 3) * 4;
+
+function fromBase64(text: string, source: string): Uint8Array {
+  const digits = text.replace(/^data:image\/[\w.+-]+;base64,/, '').replace(/\s+/g, '');
+  if (digits.length > MOST_CHARACTERS)
+    throw new InputError(`${source}: the picture has more than ${MAX_BYTES >> 20} MB`);
+  if (digits === '' || !/^[A-Za-z0-9+/]*={0,2}$/.test(digits))
+    throw new InputError(
+      `${source}: the picture is not base64 (${shortened(digits, 40) || 'an empty cell'}); is the file cut off?`,
+    );
+  return Buffer.from(digits, 'base64');
+}
+
+/** Symbolic links are followed before it is looked where a file lies. */
+async function fileBelow(path: string, folder: string, source: string): Promise<Uint8Array> {
+  try {
+    return await readRegularFile(join(folder, path), { maxBytes: MAX_BYTES, roots: [folder] });
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    throw new InputError(`${source}: ${error.message}`, { cause: error });
+  }
+}

@@ -1,0 +1,47 @@
+/** A benchmark's scores of what a model answered. */
+import type { Benchmark, Result, Row, Scorer } from './benchmarks/benchmark.ts';
+
+/** A line of predictions.jsonl: the official fields with a response, or with the reason why there is none. */
+export type PredictionRow = Row & ({ response: string } | { failure: string });
+
+/**
+ * What stands in for a response that is not there. A scorer may read an answer into nothing (MathVista's takes the option
+ * most like it) or into anything else, but no answer is right whatever stands here.
+ */
+const NO_RESPONSE = ['', 'Z', 'A', 'B', '0', 'yes', 'no'];
+
+/** Scores rows; those without a response come out wrong. Throws InputError for a row that is not the benchmark's. */
+export function scored(
+  benchmark: Benchmark,
+  rows: readonly PredictionRow[],
+  scorer: Scorer,
+  source = benchmark.name,
+): Result {
+  const attempt = rows.map(() => 0);
+  for (;;) {
+    const result = benchmark.score(
+      rows.map((row, i) =>
+        benchmark.parse(
+          'response' in row ? row : { ...row, response: NO_RESPONSE[attempt[i]] },
+          `${source}:${i + 1}`,
+        ),
+      ),
+      scorer,
+    );
+    const lucky = rows.flatMap((row, i) => (!('response' in row) && result.rows[i].hit ? [i] : []));
+    if (lucky.length === 0) return result;
+    for (const i of lucky) {
+      attempt[i] += 1;
+      if (attempt[i] === NO_RESPONSE.length) throw new Error(`${source}:${i + 1}: every answer is right`);
+    }
+  }
+}
+
+/** What votes are counted by where a benchmark does not say: the text in the last `<answer>`, or the whole; null for nothing. */
+export function spokenAnswer(response: string): string | null {
+  const end = response.lastIndexOf('</answer>');
+  const start = end === -1 ? -1 : response.lastIndexOf('<answer>', end);
+  const said = start === -1 ? response : response.slice(start + '<answer>'.length, end);
+  const answer = said.replace(/\s+/g, ' ').trim().toLowerCase();
+  return answer === '' ? null : answer;
+}

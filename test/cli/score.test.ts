@@ -1,0 +1,157 @@
+/** `sophia score` from outside: files of predictions in, scores and rows out, through the built binary. */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { goldenFile, goldenJson } from '../eval/benchmarks/golden.ts';
+import { type Outcome, sophia } from './sophia.ts';
+
+const binary = fileURLToPath(new URL('../../bin/sophia.js', import.meta.url));
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sophia-score-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const score = (...args: string[]): Promise<Outcome> => sophia(folder, 'score', ...args);
+
+function piped(
+  text: string,
+  ...args: string[]
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [binary, 'score', ...args, '--predictions', '-'], { cwd: folder });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.setEncoding('utf8').on('data', (piece) => {
+      stdout += piece;
+    });
+    child.stderr.setEncoding('utf8').on('data', (piece) => {
+      stderr += piece;
+    });
+    child.on('close', (code) => resolve({ code, stdout, stderr }));
+    child.stdin.on('error', () => {}).end(text);
+  });
+}
+
+function written(name: string, text: string): string {
+  writeFileSync(join(folder, name), text);
+  return name;
+}
+
+const jsonl = (rows: unknown[]) => rows.map((row) => `${JSON.stringify(row)}\n`).join('');
+const rowsOf = (name: string): Record<string, unknown>[] =>
+  readFileSync(join(folder, name), 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+
+const row = {
+  pid: '1',
+  question_type: 'free_form',
+  answer_type: 'integer',
+  choices: null,
+  precision: null,
+  answer: '5',
+  response: '5',
+  extra: [1],
+};
+
+describe('a published result file', () => {
+  it('of MathVista, by pid: its totals as JSON and its rows with hits', async () => {
+    const { scores, right } = goldenJson('mathvista_scores.json');
+    const { code, stdout, stderr } = await score(
+      ...['--benchmark', 'mathvista', '--predictions', goldenFile('mathvista_results.json')],
+      ...['--out', 'rows.jsonl', '--json'],
+    );
+    expect([code, stderr]).toEqual([0, '']);
+    const summary = JSON.parse(stdout);
+    expect(summary).toMatchObject({
+      benchmark: 'mathvista',
+      scorer: 'official',
+      n: 1000,
+      correct: scores.average.correct,
+      accuracy: scores.average.accuracy,
+      decided_by: { rules: 0, extractor: 1000, none: 0 },
+    });
+    expect(summary.per_category.skills['logical reasoning'].correct).toBe(
+      scores.skills['logical reasoning'].correct,
+    );
+    const rows = rowsOf('rows.jsonl');
+    expect(rows.filter(({ hit }) => hit).map(({ pid }) => pid)).toEqual(right);
+    expect(rows[0]).toMatchObject(goldenJson('mathvista_results.json')['1']);
+  });
+
+  it('of MMMU, an array, from standard input', async () => {
+    const { official } = goldenJson('mmmu_scores.json');
+    const { code, stdout } = await piped(
+      readFileSync(goldenFile('mmmu_outputs.json'), 'utf8'),
+      ...['--benchmark', 'mmmu', '--json'],
+    );
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      n: 900,
+      correct: official.right.length,
+      random_fallback: official.random.length,
+    });
+  });
+});
+
+it('a table for people where no JSON is asked for', async () => {
+  const { code, stdout } = await score(
+    '--benchmark',
+    'mmmu',
+    '--predictions',
+    goldenFile('mmmu_outputs.json'),
+  );
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^MMMU \(val\), scorer official: 393 of 900 right, accuracy 43\.67 %\n/);
+  expect(stdout).toMatch(/\nrandom fallback: 259\n/);
+  expect(stdout).toMatch(/Art and Design +120 +55 +45\.83 %/);
+  expect(stdout).toMatch(/Mechanical_Engineering +30 /);
+});
+
+describe('rows', () => {
+  it('that are bad are named, and the rows of an earlier run stand', async () => {
+    written('kept.jsonl', 'kept\n');
+    const bad: [name: string, text: string, message: string][] = [
+      ['bad.jsonl', jsonl([row, { ...row, answer: undefined }]), 'bad.jsonl:2: answer: is missing'],
+      ['none.json', '[]', 'none.json: holds no rows'],
+    ];
+    const outcomes = await Promise.all(
+      bad.map(async ([name, text, message]) => {
+        const found = await score(
+          ...[
+            '--benchmark',
+            'mathvista',
+            '--predictions',
+            written(name, text),
+            '--out',
+            'kept.jsonl',
+            '--json',
+          ],
+        );
+        return { message, code: found.code, stdout: found.stdout, stderr: found.stderr };
+      }),
+    );
+    for (const { message, code, stdout, stderr } of outcomes) {
+      expect([code, stdout, stderr.startsWith(message), stderr.split('\n').length]).toEqual([2, '', true, 2]);
+      expect(stderr.slice(0, message.length)).toBe(message);
+    }
+    expect(readFileSync(join(folder, 'kept.jsonl'), 'utf8')).toBe('kept\n');
+  });
+});
+
+it('a command line that does not fit is refused in one line', async () => {
+  const [unknown, absent] = await Promise.all([
+    score('--benchmark', 'mathvist', '--predictions', 'x.jsonl'),
+    score('--benchmark', 'mathvista', '--predictions', 'absent.jsonl', '--out', 'never.jsonl'),
+  ]);
+  expect(unknown).toMatchObject({ code: 2, stdout: '' });
+  expect(unknown.stderr).toMatch(
+    /^option '--benchmark <name>' argument 'mathvist' is invalid.* mathvista, .*\n$/,
+  );
+  expect([absent.code, absent.stderr]).toEqual([2, 'absent.jsonl: cannot read: no such file\n']);
+  expect(existsSync(join(folder, 'never.jsonl'))).toBe(false);
+});
