@@ -13,6 +13,7 @@ import { InputError } from '../errors.ts';
 import type { BenchmarkName, Row } from './benchmarks/benchmark.ts';
 import { isMissing } from './benchmarks/cells.ts';
 import { pyFloat, pyFloatText } from './benchmarks/python.ts';
+import { pyLiteral } from './benchmarks/python-literal.ts';
 import { readXlsx } from './xlsx-sheets.ts';
 
 export interface TableRow {
@@ -148,9 +149,22 @@ function rowOf(
     const value = numbers.has(name) ? numberOf(cells[i]) : textOf(cells[i]);
     if (value !== null) row[name] = value;
   });
+  // several right answers to one of MMMU's open questions
+  if (benchmark === 'mmmu' && typeof row.answer === 'string') row.answer = listIn(row.answer) ?? row.answer;
   // what pandas reads as not a number: nothing was predicted
   row.response ??= '';
   return row;
+}
+
+/** The list that the text of a Python list stands for; null where it is none. */
+function listIn(cell: string): unknown[] | null {
+  if (!cell.startsWith('[')) return null;
+  try {
+    const value = pyLiteral(cell);
+    return Array.isArray(value) ? value : null;
+  } catch {
+    return null;
+  }
 }
 
 /** The number where the cell holds one; null where pandas reads none. */

@@ -64,6 +64,7 @@ describe.each(benchmarkNames)('%s', (name) => {
       const got = Object.fromEntries(
         Object.entries(rows[i].value).map(([column, value]) => {
           if (typeof value === 'number') return [column, number(value, want[column])];
+          if (Array.isArray(value)) return [column, `[${value.map((item) => `'${item}'`).join(', ')}]`];
           const text = String(value);
           return [column, text.length > 1000 ? { length: text.length, end: text.slice(-20) } : text];
         }),
@@ -77,6 +78,11 @@ describe.each(benchmarkNames)('%s', (name) => {
 function number(value: number, wanted: unknown): unknown {
   return Number(wanted) === value ? wanted : value;
 }
+
+test("several right answers to an open question of MMMU's are a list", async () => {
+  const [, open] = await read(`${fixtures}/mmmu.xlsx`, 'mmmu');
+  expect(open.value.answer).toEqual(['1.06', '1,06']);
+});
 
 test('rows are named by sheet and by the row that a spreadsheet program shows', async () => {
   expect((await read(`${fixtures}/mme.xlsx`, 'mme')).map(({ source }) => source)).toEqual([
