@@ -1,4 +1,5 @@
 /** Rows with a response each, scored by a judge as they stream by: what `sophia trm score` prints. */
+import { isAbsolute } from 'node:path';
 import { pMapIterable } from 'p-map';
 import { z } from 'zod';
 import { inBatches } from '../data/batches.ts';
@@ -36,7 +37,8 @@ const TOGETHER = 64;
 
 /**
  * The rows `{problem, response, path?, …}` of a JSONL file (`-`: standard input) in order, every field kept, as they are
- * scored. Paths of pictures resolve against the file's folder; `access`: what else they may name.
+ * scored. Relative paths of pictures resolve against the file's folder and stay below it; absolute ones, which whoever
+ * wrote the rows means on this machine, are taken as they stand. `access`: what else they may name.
  * Throws InputError `FILE:LINE: …` for a bad row, one whose picture is not there, or one that this judge can never judge; those
  * before it have been given by then.
  */
@@ -88,19 +90,25 @@ async function* together(
 
 async function* readItems(file: string, access: PictureAccess): AsyncGenerator<Item> {
   // standard input: as if it were a file in the working directory
-  const check = pictureCheck(file, access);
+  const anywhere = { ...access, roots: null };
+  const checks = { below: pictureCheck(file, access), anywhere: pictureCheck(file, anywhere) };
   for await (const { value, source } of readJsonl(file)) {
-    const item = readItem(value, source, file, access);
-    check(item.judged.record);
+    const row = parseWith(Row, value, source);
+    const path = pictureOf(row, source);
+    const absolute = path !== null && isAbsolute(path);
+    const shown = path === null ? null : pictureOfRow(path, source, file, absolute ? anywhere : access);
+    const item = itemOf(value as object, row, shown ?? { picture: null }, source);
+    checks[absolute ? 'anywhere' : 'below'](item.judged.record);
     yield item;
   }
 }
 
-function readItem(value: unknown, source: string, file: string, access: PictureAccess): Item {
-  const row = parseWith(Row, value, source);
-  const path = pictureOf(row, source);
-  const shown: Pick<LoadedRecord, 'picture' | 'roots'> =
-    path === null ? { picture: null } : pictureOfRow(path, source, file, access);
+function itemOf(
+  given: object,
+  row: z.infer<typeof Row>,
+  shown: Pick<LoadedRecord, 'picture' | 'roots'>,
+  source: string,
+): Item {
   const record = {
     problem: row.problem,
     options: row.options,
@@ -108,7 +116,7 @@ function readItem(value: unknown, source: string, file: string, access: PictureA
     source,
     ...(row.world == null ? {} : { world: row.world }),
   };
-  return { row: value as object, judged: { record, response: row.response } };
+  return { row: given, judged: { record, response: row.response } };
 }
 
 /** Null for text. Throws InputError `SOURCE: …`. */

@@ -30,6 +30,7 @@ beforeAll(async () => {
     join(folder, 'rows/pictures/broken.png'),
     readFileSync(hubPicture('shapes.png')).subarray(0, 300),
   );
+  cpSync(hubPicture('chart.png'), join(folder, 'elsewhere.png'));
   server = await startJudgeServer();
 });
 afterAll(async () => {
@@ -92,6 +93,8 @@ describe('with a judge behind a server', () => {
       row('0.2', { image: 'pictures/photo.jpg', score: 'SECRET' }),
       row('0.3', { path: 'pictures/none.png', data_type: 'text' }),
       row('0.4', { path: '', image: null }),
+      // wherever it lies
+      row('0.5', { path: join(folder, 'elsewhere.png') }),
     ];
     const got = await score(rows, byServer());
     expect(got.code).toBe(0);
@@ -100,7 +103,7 @@ describe('with a judge behind a server', () => {
       const { content } = body.messages[0];
       return typeof content === 'string' ? null : content[0].image_url?.url.slice(0, 15);
     });
-    expect(shown).toEqual(['data:image/png;', 'data:image/jpeg', null, null]);
+    expect(shown).toEqual(['data:image/png;', 'data:image/jpeg', null, null, 'data:image/png;']);
     expect(JSON.stringify(calls)).not.toContain('SECRET');
   });
 
@@ -256,6 +259,11 @@ describe('a bad row ends with exit code 2 and one line that names file and line;
       'an unknown kind of data',
       row('0.5', { data_type: 'video' }),
       /data_type: must be one of "image", "text"/,
+    ],
+    [
+      'a relative path that leaves the folder',
+      row('0.5', { path: '../elsewhere.png' }),
+      /path: \S+elsewhere\.png: lies outside of .* --root\n$/,
     ],
     ['no such picture', row('0.5', { path: 'pictures/none.png' }), /path: no such picture: .*none\.png/],
     ['a folder for a picture', row('0.5', { path: 'pictures' }), /path: not a file/],
