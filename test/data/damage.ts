@@ -47,7 +47,7 @@ const inPlace: Kind[] = [
   },
   (bytes, draw) => {
     const at = place(bytes, draw);
-    return bytes.fill(draw(2) * 255, at, at + draw(40));
+    return bytes.fill(draw(2) * 255, at, Math.min(bytes.length, at + draw(40)));
   },
 ];
 

@@ -7,7 +7,7 @@ import { temporaryFolder } from '../data/folder.ts';
 
 const fixtures = join(import.meta.dirname, '../fixtures/parquet');
 const script = join(import.meta.dirname, 'damaged-files.ts');
-const COPIES = 1500;
+const COPIES = 1000;
 
 it.each([...readdirSync(fixtures).filter((name) => name.endsWith('.parquet')), 'rows.jsonl'])(
   `%s: ${COPIES} damaged copies: records or one line, no crash, no hang, little memory`,
