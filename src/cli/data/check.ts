@@ -10,16 +10,17 @@ import { jsonLine } from '../../data/jsonl.ts';
 import { shortened } from '../../data/one-line.ts';
 import { InputError } from '../../errors.ts';
 import { createProgress } from '../progress.ts';
+import { accessOf, type RecordFlags, withRecordFlags } from '../record-flags.ts';
 import { FILES } from './sets.ts';
 
-interface Flags {
+interface Flags extends RecordFlags {
   pictures: PictureCheck;
   out?: string;
   json?: boolean;
 }
 
 export function register(data: Command): void {
-  data
+  const command = data
     .command('check')
     .description('Read whole sets of records and say what is wrong with every bad row')
     .argument('<file...>', FILES)
@@ -32,8 +33,8 @@ export function register(data: Command): void {
         .default('header'),
     )
     .option('--out <file>', 'write every bad row as JSONL: {file, row, rows, kind, message}')
-    .option('--json', 'print one JSON document: counts by kind, and some rows of each')
-    .action(run);
+    .option('--json', 'print one JSON document: counts by kind, and some rows of each');
+  withRecordFlags(command).action(run);
 }
 
 /** Rows of each kind in the JSON document. */
@@ -51,7 +52,7 @@ async function run(sets: string[], flags: Flags): Promise<void> {
   const { filesOf } = await import('./sets.ts');
   const files = await filesOf(sets);
   const tally: Tally = { rows: 0, bad: 0, reasons: {}, shown: [] };
-  const faults = faultsIn(checkRows(files, flags.pictures), tally, files.length);
+  const faults = faultsIn(checkRows(files, flags.pictures, accessOf(flags)), tally, files.length);
   if (flags.out === undefined) for await (const fault of faults) await say(fault, flags);
   else await writeFileWhole(flags.out, lines(faults, flags));
 

@@ -4,9 +4,10 @@ import type { Command } from 'commander';
 import type { Quantiles } from '../../data/check/quantiles.ts';
 import type { Stats } from '../../data/check/stats.ts';
 import { createProgress } from '../progress.ts';
+import { accessOf, type RecordFlags, withRecordFlags } from '../record-flags.ts';
 import { FILES } from './sets.ts';
 
-interface Flags {
+interface Flags extends RecordFlags {
   model?: string;
   domains?: string;
   pictures: boolean;
@@ -14,18 +15,19 @@ interface Flags {
 }
 
 export function register(data: Command): void {
-  data
+  const command = data
     .command('stats')
     .description('Say what sets of records are made of')
     .argument('<file...>', FILES)
     .option('--model <dir>', 'count the tokens of problems too, with the tokenizer of this folder')
     .option('--domains <file>', 'JSON of names of sources and their domains, beyond those that are known')
     .option('--no-pictures', 'leave the pictures alone; else the header of every one is read')
-    .option('--json', 'print one JSON document')
-    .action(run);
+    .option('--json', 'print one JSON document');
+  withRecordFlags(command).action(run);
 }
 
-async function run(sets: string[], { model, domains, pictures, json }: Flags): Promise<void> {
+async function run(sets: string[], flags: Flags): Promise<void> {
+  const { model, domains, pictures, json } = flags;
   const { statsOf } = await import('../../data/check/stats.ts');
   const { readDomains } = await import('../../data/domains.ts');
   const { filesOf } = await import('./sets.ts');
@@ -36,7 +38,13 @@ async function run(sets: string[], { model, domains, pictures, json }: Flags): P
   try {
     progress.start('stats', files.length);
     const seen = (files: number, rows: number) => progress.update('stats', files, { rows });
-    const stats = await statsOf(files, { domains: own, tokens, pictures, progress: seen });
+    const stats = await statsOf(files, {
+      domains: own,
+      tokens,
+      pictures,
+      access: accessOf(flags),
+      progress: seen,
+    });
     progress.finish('stats', `${stats.records} records`);
     process.stdout.write(json ? `${JSON.stringify(stats)}\n` : `${shown(stats)}\n`);
   } finally {

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import pMap from 'p-map';
 import { InputError } from '../../errors.ts';
+import { OWN_FOLDER, type PictureAccess } from '../picture-access.ts';
 import { checkPicture, type LoadedRecord, loadRecord } from '../reader.ts';
 import { pictureSize, requireDecodable } from './encoded.ts';
 import { messageOf, type RawRow, rawRows, sourceOf, type Unreadable } from './raw-rows.ts';
@@ -49,9 +50,13 @@ export interface Checked {
 const BATCH = 64;
 const AT_ONCE = 4;
 
-/** Every row of the files in order, with its fault or none. */
-export async function* checkRows(files: readonly string[], pictures: PictureCheck): AsyncGenerator<Checked> {
-  const check = rowCheck(files, pictures);
+/** Every row of the files in order, with its fault or none. `access`: what rows may name as pictures. */
+export async function* checkRows(
+  files: readonly string[],
+  pictures: PictureCheck,
+  access: PictureAccess = OWN_FOLDER,
+): AsyncGenerator<Checked> {
+  const check = rowCheck(files, pictures, access);
   for (const [f, file] of files.entries()) {
     let batch: (RawRow | Unreadable)[] = [];
     for await (const row of rawRows(file)) {
@@ -64,14 +69,14 @@ export async function* checkRows(files: readonly string[], pictures: PictureChec
   }
 }
 
-function rowCheck(files: readonly string[], pictures: PictureCheck) {
+function rowCheck(files: readonly string[], pictures: PictureCheck, access: PictureAccess) {
   // where each problem_id was met first: a file's number and a place in it
   const met = new Map<string, [number, number]>();
 
   const faultOf = (row: RawRow, f: number): { kind: FaultKind; message: string } | LoadedRecord => {
     let record: LoadedRecord;
     try {
-      record = loadRecord(row.value, row.source, files[f]);
+      record = loadRecord(row.value, row.source, files[f], access);
     } catch (error) {
       return { kind: 'schema', message: messageOf(error, row.source) };
     }

@@ -2,6 +2,7 @@
 import pMap from 'p-map';
 import { InputError } from '../../errors.ts';
 import { type DomainTable, domainOf, domains } from '../domains.ts';
+import type { PictureAccess } from '../picture-access.ts';
 import { type LoadedRecord, loadRecord } from '../reader.ts';
 import { pictureSize } from './encoded.ts';
 import { meter, type Quantiles } from './quantiles.ts';
@@ -43,6 +44,8 @@ export interface StatsOptions {
   /** Tokens of a text, where a model was named. */
   tokens: ((text: string) => number) | null;
   pictures: boolean;
+  /** What rows may name as pictures. */
+  access: PictureAccess;
   progress?: (files: number, rows: number) => void;
 }
 
@@ -52,7 +55,7 @@ const AT_ONCE = 4;
 const MOST_NAMES = 1000;
 
 export async function statsOf(files: readonly string[], options: StatsOptions): Promise<Stats> {
-  const { domains: own, tokens, progress } = options;
+  const { domains: own, tokens, access, progress } = options;
   const counts = {
     problem_type: new Map<string, number>(),
     data_type: new Map<string, number>(),
@@ -99,7 +102,7 @@ export async function statsOf(files: readonly string[], options: StatsOptions): 
     }
   };
   for (const [done, file] of files.entries())
-    for await (const batch of batches(file)) {
+    for await (const batch of batches(file, access)) {
       for (const record of batch.records) add(record);
       rows.unusable += batch.unusable;
       if (options.pictures) await pMap(batch.records, look, { concurrency: AT_ONCE });
@@ -133,10 +136,13 @@ export async function statsOf(files: readonly string[], options: StatsOptions): 
   };
 }
 
-async function* batches(file: string): AsyncGenerator<{ records: LoadedRecord[]; unusable: number }> {
+async function* batches(
+  file: string,
+  access: PictureAccess,
+): AsyncGenerator<{ records: LoadedRecord[]; unusable: number }> {
   let batch = { records: [] as LoadedRecord[], unusable: 0 };
   for await (const row of rawRows(file)) {
-    const record = 'message' in row ? null : recordOf(row, file);
+    const record = 'message' in row ? null : recordOf(row, file, access);
     if (record !== null) batch.records.push(record);
     else batch.unusable += 'message' in row ? row.rows : 1;
     if (batch.records.length + batch.unusable < BATCH) continue;
@@ -146,9 +152,9 @@ async function* batches(file: string): AsyncGenerator<{ records: LoadedRecord[];
   yield batch;
 }
 
-function recordOf({ value, source }: RawRow, file: string): LoadedRecord | null {
+function recordOf({ value, source }: RawRow, file: string, access: PictureAccess): LoadedRecord | null {
   try {
-    return loadRecord(value, source, file);
+    return loadRecord(value, source, file, access);
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     return null;
