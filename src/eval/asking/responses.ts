@@ -66,8 +66,8 @@ async function readAnswers(file: string): Promise<Answered[]> {
   return answers;
 }
 
-/** Rows that become ready one after the other go to disk together. */
-const ROWS_AT_ONCE = 32;
+/** Rows that become ready one after the other go to disk together: as many as a kill may cost. */
+const ROWS_AT_ONCE = 8;
 const PATIENCE_MS = 200;
 
 /** Once through the questions that have no row yet; samples among `before` that are there stand. */
