@@ -47,7 +47,7 @@ export function scoresTable(scores: Scores): string {
 const CHOSEN_BY = { judge: 'the judge', majority: 'the majority' };
 
 /** Accuracy by the number of responses a question. */
-function bestOfTable({ samples, chosen_by, judge, coverage, curve }: BestOf): string {
+export function bestOfTable({ samples, chosen_by, judge, coverage, curve }: BestOf): string {
   const by = judge === null ? '' : `; judge: ${judge}, coverage ${figure(coverage)}`;
   const rows = curve.map((point) => [
     String(point.n),

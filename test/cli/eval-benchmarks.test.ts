@@ -1,5 +1,5 @@
 /** `sophia eval --benchmark` from outside: published files, a server or a checkpoint, and what is written and printed. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -69,7 +69,6 @@ describe('sophia eval --benchmark', () => {
   });
 
   it('an extractor with a prompt of its own, and one of several by vote', async () => {
-    const { writeFileSync } = await import('node:fs');
     writeFileSync(join(folder, 'read.txt'), 'READ {response}\n');
     const { code, stdout } = await atServer(
       ...['--benchmark', 'mmstar', '--out', 'read', '--json', '--best-of', '2', '--vote', 'majority'],
@@ -91,6 +90,14 @@ describe('sophia eval --benchmark', () => {
       settings: { samples: 2, temperature: 1 },
     });
   });
+});
+
+it('prints what choosing among 1, 2 … responses comes to', async () => {
+  const args = ['--benchmark', 'mme', '--out', 'voted', '--best-of', '2', '--vote', 'majority'];
+  const { stdout } = await atServer(...args);
+  expect(stdout).toMatch(/^responses +majority +right$/m);
+  expect(stdout).toMatch(/^2 +0\.50 +0\.50$/m);
+  expect(stdout).toMatch(/^Of 2 responses the majority chose one\.$/m);
 });
 
 describe('wrong input ends with exit code 2, one line, and nothing written', () => {

@@ -1,9 +1,9 @@
 /** Published files of benchmarks: found by their names, read row by row, with the pictures that rows mean. */
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { decodePicture } from '../../src/data/images.ts';
 import type { ShownPart } from '../../src/eval/asking/asker.ts';
 import type { Asking } from '../../src/eval/benchmarks/benchmark.ts';
@@ -127,6 +127,43 @@ describe('wrong files are one line', () => {
     const file = join(folder, 'table.tsv');
     writeFileSync(file, text);
     await expect(openTsv(file)).rejects.toThrow(line);
+  });
+});
+
+describe('without a folder', () => {
+  const cached = (repository: string, file: string, from: string) => {
+    const home = join(folder, 'hub', `datasets--${repository.replace('/', '--')}`);
+    const commit = 'c'.repeat(40);
+    const target = join(home, 'snapshots', commit, file);
+    mkdirSync(dirname(target), { recursive: true });
+    mkdirSync(join(home, 'refs'), { recursive: true });
+    writeFileSync(join(home, 'refs/main'), commit);
+    cpSync(join(samples, from), target);
+  };
+  beforeAll(() => {
+    vi.stubEnv('HF_HUB_CACHE', join(folder, 'hub'));
+    vi.stubEnv('HF_HUB_OFFLINE', '1');
+  });
+  afterAll(() => void vi.unstubAllEnvs());
+
+  it('files are those of the repository that publishes the benchmark, kept by the client of the hub', async () => {
+    for (const shard of ['00000', '00001']) {
+      const file = `data/testmini-${shard}-of-00002.parquet`;
+      cached('AI4Math/MathVista', file, `mathvista/${file}`);
+    }
+    const benchmark = await benchmarkOf('mathvista');
+    const fetched = await openPublished(benchmark, 'testmini', null, null);
+    expect(fetched.digest).toBe((await open('mathvista')).digest);
+  });
+
+  it('or of another one; what is not there is one line', async () => {
+    cached('somebody/copies', 'mmstar.parquet', 'mmstar/mmstar.parquet');
+    const benchmark = await benchmarkOf('mmstar');
+    const copy = await openPublished(benchmark, 'val', 'hf://datasets/somebody/copies', null);
+    expect(copy.list).toHaveLength(4);
+    await expect(openPublished(benchmark, 'val', null, null)).rejects.toThrow(
+      /^hf:\/\/datasets\/Lin-Chen\/MMStar\/mmstar\.parquet: HF_HUB_OFFLINE is set and the cache [^\n]+$/,
+    );
   });
 });
 

@@ -184,12 +184,16 @@ async function tables(scored: readonly { benchmark: Benchmark; scores: Benchmark
   const { comparisonText } = await import('../../eval/published-views.ts');
   const { comparable } = await import('../../eval/evaluate-benchmark.ts');
   const { benchmarkTable } = await import('../benchmark-table.ts');
+  const { bestOfTable } = await import('../scores-table.ts');
   const summaries = scored.flatMap(({ benchmark, scores }) => comparable(benchmark, scores));
   const own = { model: scored[0].scores.model, summaries };
   const [{ benchmark, scores }] = scored;
   const parts = [
     ...(scored.length === 1 ? [benchmarkTable(benchmark.title, figuresOf(scores))] : []),
     benchmarksTable(scored.map(({ benchmark, scores }) => ({ title: benchmark.title, scores }))),
+    ...scored.flatMap(({ benchmark, scores: { best_of } }) =>
+      best_of === undefined ? [] : `${benchmark.title}\n${bestOfTable(best_of)}\n`,
+    ),
     comparisonText(compared([own])),
   ];
   return parts.filter((part) => part !== '').join('\n');
