@@ -10,9 +10,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import sharp from 'sharp';
-import { itemOrder } from '../src/data/order.ts';
-import { embeddedAt, parquetPicture } from '../src/data/parquet-picture.ts';
-import { openRecords } from '../src/data/reader.ts';
+import { embeddedAt, parquetPicture } from '../src/data/parquet/picture.ts';
+import { itemOrder } from '../src/data/records/order.ts';
+import { openRecords } from '../src/data/records/reader.ts';
 
 const SHARDS = 20;
 const ROW_GROUP = 500;

@@ -4,7 +4,7 @@
  */
 import { rename } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { openRecords } from '../src/data/reader.ts';
+import { openRecords } from '../src/data/records/reader.ts';
 import { writeRollouts } from '../src/data/run-files.ts';
 import type { RolloutGroup, RolloutResponse } from '../src/data/run-folder.ts';
 import { writeSplit } from '../src/experiments/world-files.ts';

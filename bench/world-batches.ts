@@ -4,9 +4,9 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Chat, loadChat } from '../src/data/chat.ts';
-import { recordCompletion, recordPrompt } from '../src/data/prompting.ts';
-import { type LoadedRecord, openRecords, type Records } from '../src/data/reader.ts';
+import { type Chat, loadChat } from '../src/data/chat/chat.ts';
+import { recordCompletion, recordPrompt } from '../src/data/chat/prompting.ts';
+import { type LoadedRecord, openRecords, type Records } from '../src/data/records/reader.ts';
 import type { Prompt } from '../src/engine/types.ts';
 import type { LessonKind, Recipe } from '../src/experiments/recipe.ts';
 import { writeStartModel } from '../src/experiments/start-model.ts';

@@ -15,7 +15,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { recordPrompt } from '../src/data/prompting.ts';
+import { recordPrompt } from '../src/data/chat/prompting.ts';
 import { createLocalEngine } from '../src/engine/local/index.ts';
 import { predict } from '../src/eval/predict.ts';
 import type { Recipe } from '../src/experiments/recipe.ts';

@@ -10,7 +10,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parquetWriteBuffer } from 'hyparquet-writer';
-import { encodePng } from '../src/data/images.ts';
+import { encodePng } from '../src/data/pictures/images.ts';
 
 const out = process.argv[2] ?? fileURLToPath(new URL('../test/fixtures/benchmarks', import.meta.url));
 

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { configOf, SHAPES } from '../bench/shapes.ts';
-import { loadTokenizer, type Tokenizer } from '../src/data/tokenizer.ts';
+import { loadTokenizer, type Tokenizer } from '../src/data/chat/tokenizer.ts';
 import { InputError, RunError } from '../src/errors.ts';
 import { checkpointIndex, planShards } from '../src/models/checkpoint-index.ts';
 import { narrow } from '../src/models/narrow.ts';

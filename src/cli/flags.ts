@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { isAddress, withoutSecrets } from '../data/server-name.ts';
+import { isAddress, withoutSecrets } from '../data/servers/server-name.ts';
 import { InputError } from '../errors.ts';
 
 /** Throws InputError `FLAG VALUE: …`. */

@@ -1,6 +1,6 @@
 /** The flags that name a judge, of every command that asks one. */
 import { type Command, Option } from 'commander';
-import { isAddress } from '../data/server-name.ts';
+import { isAddress } from '../data/servers/server-name.ts';
 import { InputError } from '../errors.ts';
 import type { Judge } from '../trm/judge.ts';
 import { notNegative, threadsOf, wholeNumber } from './flags.ts';

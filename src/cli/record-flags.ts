@@ -1,6 +1,6 @@
 /** Flags of commands that read records: what these may name as pictures (docs/pictures.md). */
 import type { Command } from 'commander';
-import type { PictureAccess } from '../data/picture-access.ts';
+import type { PictureAccess } from '../data/pictures/access.ts';
 
 export interface RecordFlags {
   root?: string;

@@ -1,7 +1,7 @@
 /** One question to a checkpoint: its own chat template, pictures before the text, the response told as it is drawn. */
-import { chatPrompt, loadChat } from '../data/chat.ts';
-import { readPicture } from '../data/images.ts';
-import { tokenStream } from '../data/token-stream.ts';
+import { chatPrompt, loadChat } from '../data/chat/chat.ts';
+import { tokenStream } from '../data/chat/token-stream.ts';
+import { readPicture } from '../data/pictures/images.ts';
 import { createLocalEngine } from '../engine/local/index.ts';
 
 export interface Question {

@@ -2,7 +2,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { decodePicture, encodePng } from '../data/images.ts';
+import { decodePicture, encodePng } from '../data/pictures/images.ts';
 import type { BestOf } from '../data/run-folder.ts';
 import { mean, share } from '../data/shares.ts';
 import type { Judge, JudgeScore } from '../trm/judge.ts';

@@ -2,7 +2,7 @@
  * Best of N: a model answers every question N times and a judge, or the majority, chooses one response; how VisualPRM
  * is used in the paper's tables (arXiv 2503.10291, section 4; self-consistency: arXiv 2203.11171).
  */
-import type { LoadedRecord, Records } from '../data/reader.ts';
+import type { LoadedRecord, Records } from '../data/records/reader.ts';
 import type { BestOf } from '../data/run-folder.ts';
 import { mean, share } from '../data/shares.ts';
 import type { Judge, JudgeScore } from '../trm/judge.ts';

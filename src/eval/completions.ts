@@ -12,10 +12,10 @@ import {
   chatPrompt,
   loadChat,
   picturePlaceholder,
-} from '../data/chat.ts';
-import { readPicture } from '../data/images.ts';
+} from '../data/chat/chat.ts';
+import { promptIds } from '../data/chat/prompt-ids.ts';
 import { type JsonlRow, readJsonl } from '../data/jsonl.ts';
-import { promptIds } from '../data/prompt-ids.ts';
+import { readPicture } from '../data/pictures/images.ts';
 import { parseWith } from '../data/validate.ts';
 import { readModelConfig } from '../engine/local/files/checkpoint.ts';
 import { createLocalEngine } from '../engine/local/index.ts';

@@ -3,8 +3,8 @@
  * OpenAI-compatible server. Replies are kept on disk, so that none is paid for twice. A call that fails decides nothing.
  */
 import pMap from 'p-map';
-import { chatEndpoint, type EndpointOptions } from '../data/chat-endpoint.ts';
-import type { ChatReply } from '../data/chat-reply.ts';
+import { chatEndpoint, type EndpointOptions } from '../data/servers/chat-endpoint.ts';
+import type { ChatReply } from '../data/servers/chat-reply.ts';
 import { RunError } from '../errors.ts';
 import { type Asked, openReplyCache } from '../trm/reply-cache.ts';
 import type { Benchmark, ModelStep, Row } from './benchmarks/benchmark.ts';

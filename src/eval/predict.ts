@@ -1,9 +1,9 @@
 /** Asks a model every question of a record file and judges the answers: by exact match, and by the oracle where there is one. */
 import { join } from 'node:path';
-import type { Chat } from '../data/chat.ts';
+import type { Chat } from '../data/chat/chat.ts';
+import { recordPrompt } from '../data/chat/prompting.ts';
 import { writeJsonl } from '../data/jsonl.ts';
-import { recordPrompt } from '../data/prompting.ts';
-import type { LoadedRecord, Records } from '../data/reader.ts';
+import type { LoadedRecord, Records } from '../data/records/reader.ts';
 import { evalFolder, writeScores } from '../data/run-files.ts';
 import type { Scores } from '../data/run-folder.ts';
 import type { Engine } from '../engine/types.ts';

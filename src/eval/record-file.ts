@@ -5,10 +5,10 @@
 import { readdir, stat, writeFile } from 'node:fs/promises';
 import { basename, extname, join, normalize, sep } from 'node:path';
 import { writeFolder } from '../data/atomic.ts';
-import { type Chat, loadChat } from '../data/chat.ts';
+import { type Chat, loadChat } from '../data/chat/chat.ts';
 import { readError, readJsonl, writeJsonl } from '../data/jsonl.ts';
-import { OWN_FOLDER, type PictureAccess } from '../data/picture-access.ts';
-import { openRecords, type Records } from '../data/reader.ts';
+import { OWN_FOLDER, type PictureAccess } from '../data/pictures/access.ts';
+import { openRecords, type Records } from '../data/records/reader.ts';
 import type { Scores } from '../data/run-folder.ts';
 import { createLocalEngine } from '../engine/local/index.ts';
 import type { Engine } from '../engine/types.ts';

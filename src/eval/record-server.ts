@@ -5,11 +5,11 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileWhole } from '../data/atomic.ts';
+import { questionText } from '../data/chat/prompting.ts';
 import { writeJsonl } from '../data/jsonl.ts';
-import { shownAddress } from '../data/picture-address.ts';
-import { pictureBytes } from '../data/picture-bytes.ts';
-import { questionText } from '../data/prompting.ts';
-import type { LoadedRecord } from '../data/reader.ts';
+import { shownAddress } from '../data/pictures/address.ts';
+import { pictureBytes } from '../data/pictures/bytes.ts';
+import type { LoadedRecord } from '../data/records/reader.ts';
 import type { Scores } from '../data/run-folder.ts';
 import type { Asker, ShownPart } from './asking/asker.ts';
 import { answersIn } from './asking/responses.ts';

@@ -1,5 +1,5 @@
 /** Who scores the responses that a run's TRM learns from and is measured on. */
-import type { Chat } from '../data/chat.ts';
+import type { Chat } from '../data/chat/chat.ts';
 import type { OpenAnnotator } from '../trm/annotate.ts';
 import { openJudge } from '../trm/open-judge.ts';
 import { completionSteps, oracleSteps } from '../trm/steps/annotators.ts';

@@ -1,7 +1,7 @@
 /** Opens all that a recipe names, so that what is wrong with it is said before the first hour of training and not after. */
-import { loadChat } from '../data/chat.ts';
-import { openRecords } from '../data/reader.ts';
-import { nameOf } from '../data/sources.ts';
+import { loadChat } from '../data/chat/chat.ts';
+import { openRecords } from '../data/records/reader.ts';
+import { nameOf } from '../data/records/sources.ts';
 import { requireTraining } from '../engine/local/compute/memory.ts';
 import { providerOf } from '../engine/local/provider.ts';
 import { InputError } from '../errors.ts';

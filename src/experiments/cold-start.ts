@@ -1,10 +1,10 @@
 /** The cold start: a model made from nothing learns to see, to look up, and to reason in every style, sound and flawed. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Chat, loadChat } from '../data/chat.ts';
-import { itemOrder } from '../data/order.ts';
-import { recordCompletion, recordPrompt } from '../data/prompting.ts';
-import { openRecords } from '../data/reader.ts';
+import { type Chat, loadChat } from '../data/chat/chat.ts';
+import { recordCompletion, recordPrompt } from '../data/chat/prompting.ts';
+import { itemOrder } from '../data/records/order.ts';
+import { openRecords } from '../data/records/reader.ts';
 import { type BatchSource, trainSft } from '../train/sft.ts';
 import { finishedCheckpoint, stepsDone } from '../train/stage.ts';
 import { engineOf, type SeedRun, stageOf } from './context.ts';

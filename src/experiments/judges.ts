@@ -1,6 +1,6 @@
 /** The judge a recipe names, made when a variant needs it. */
-import { type Chat, loadChat } from '../data/chat.ts';
-import { openRecords, type Records } from '../data/reader.ts';
+import { type Chat, loadChat } from '../data/chat/chat.ts';
+import { openRecords, type Records } from '../data/records/reader.ts';
 import { InputError } from '../errors.ts';
 import type { Refresh } from '../train/refresh.ts';
 import type { Judge } from '../trm/judge.ts';

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { parse, stringify } from 'yaml';
 import type { z } from 'zod';
-import { checkTemplate } from '../data/prompting.ts';
+import { checkTemplate } from '../data/chat/prompting.ts';
 import { InputError } from '../errors.ts';
 import { checkCuration } from '../trm/curate.ts';
 import { checkJudgeTemplate } from '../trm/prompt.ts';

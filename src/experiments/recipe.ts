@@ -3,9 +3,9 @@
  * docs/recipes.md explains them. An unknown key is an error, so that a misspelt one never passes for its default.
  */
 import { z } from 'zod';
-import { DomainTable } from '../data/domains.ts';
-import { Filter } from '../data/filter.ts';
-import { complaintOf, Sources } from '../data/sources.ts';
+import { DomainTable } from '../data/records/domains.ts';
+import { Filter } from '../data/records/filter.ts';
+import { complaintOf, Sources } from '../data/records/sources.ts';
 import { LANGUAGE_MODEL } from '../models/lora/config.ts';
 import { CURATION_DEFAULTS } from '../trm/curate.ts';
 import { RULE_NAMES } from '../trm/curation-rules.ts';

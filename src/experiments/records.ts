@@ -1,8 +1,8 @@
 /** How a recipe's files of records are opened: what they may name as pictures, and what a bad row costs. */
 
-import { STRICT } from '../data/bad-rows.ts';
-import type { PictureAccess } from '../data/picture-access.ts';
-import type { OpenOptions } from '../data/reader.ts';
+import type { PictureAccess } from '../data/pictures/access.ts';
+import { STRICT } from '../data/records/bad-rows.ts';
+import type { OpenOptions } from '../data/records/reader.ts';
 import type { Recipe } from './recipe.ts';
 
 /** Of the records to train on; `say` is told what is left out. */

@@ -5,8 +5,8 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Chat, loadChat } from '../data/chat.ts';
-import type { Records } from '../data/reader.ts';
+import { type Chat, loadChat } from '../data/chat/chat.ts';
+import type { Records } from '../data/records/reader.ts';
 import { evalFolder, readScores } from '../data/run-files.ts';
 import type { Scores } from '../data/run-folder.ts';
 import { evaluate } from '../eval/predict.ts';

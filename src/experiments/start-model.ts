@@ -2,8 +2,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFolder } from '../data/atomic.ts';
-import { worldChatTemplate } from '../data/chat.ts';
-import { wordLevelTokenizer } from '../data/word-tokenizer.ts';
+import { worldChatTemplate } from '../data/chat/chat.ts';
+import { wordLevelTokenizer } from '../data/chat/word-tokenizer.ts';
 import { createLocalEngine } from '../engine/local/index.ts';
 import type { Qwen25VlConfig } from '../models/qwen2-5-vl/config.ts';
 import { type ProcessorConfig, smallPictureProcessor } from '../models/qwen2-5-vl/processor.ts';

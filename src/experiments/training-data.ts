@@ -1,9 +1,9 @@
 /** What a recipe trains on: its sources, or the world's questions, mixed and filtered as it says. */
-import type { Chat } from '../data/chat.ts';
-import { type DomainTable, readDomains } from '../data/domains.ts';
-import { filterLine, openFilter } from '../data/filter.ts';
-import { openRecords, type Records } from '../data/reader.ts';
-import { openSources } from '../data/sources.ts';
+import type { Chat } from '../data/chat/chat.ts';
+import { type DomainTable, readDomains } from '../data/records/domains.ts';
+import { filterLine, openFilter } from '../data/records/filter.ts';
+import { openRecords, type Records } from '../data/records/reader.ts';
+import { openSources } from '../data/records/sources.ts';
 import type { Recipe } from './recipe.ts';
 import { testOptions, trainOptions } from './records.ts';
 

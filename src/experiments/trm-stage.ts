@@ -2,10 +2,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeFileWhole } from '../data/atomic.ts';
-import type { Chat } from '../data/chat.ts';
+import type { Chat } from '../data/chat/chat.ts';
 import { exportModel } from '../data/export-model.ts';
 import { readJsonlValues } from '../data/jsonl.ts';
-import { openRecords, type Records } from '../data/reader.ts';
+import { openRecords, type Records } from '../data/records/reader.ts';
 import type { Reliability } from '../data/run-folder.ts';
 import { isAdapterFolder } from '../engine/local/files/adapter.ts';
 import type { Engine } from '../engine/types.ts';

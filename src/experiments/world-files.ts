@@ -5,8 +5,8 @@
 import { mkdir, readdir, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { writeError, writeFileWhole, writeFolder } from '../data/atomic.ts';
-import { encodePng } from '../data/images.ts';
 import { jsonLine } from '../data/jsonl.ts';
+import { encodePng } from '../data/pictures/images.ts';
 import { InputError } from '../errors.ts';
 import {
   captionRow,

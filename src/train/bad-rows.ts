@@ -3,7 +3,7 @@
  * its step, said and counted; where there are too many, the data is bad and the run stops. What was left out before a
  * checkpoint stands in metrics.jsonl, so that a run that goes on counts as if it had not stopped.
  */
-import { type BadRowRule, mostBad } from '../data/bad-rows.ts';
+import { type BadRowRule, mostBad } from '../data/records/bad-rows.ts';
 import { InputError, RunError } from '../errors.ts';
 import type { Stage } from './stage.ts';
 

@@ -7,9 +7,9 @@
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Chat } from '../data/chat.ts';
-import { relativeAddress } from '../data/picture-address.ts';
-import type { LoadedRecord, Records } from '../data/reader.ts';
+import type { Chat } from '../data/chat/chat.ts';
+import { relativeAddress } from '../data/pictures/address.ts';
+import type { LoadedRecord, Records } from '../data/records/reader.ts';
 import { readRollouts } from '../data/run-files.ts';
 import type { RolloutGroup, TrmCheck } from '../data/run-folder.ts';
 import type { Engine } from '../engine/types.ts';

@@ -1,5 +1,5 @@
 /** What one step of reinforcement learning is made of: its settings, groups of responses with all that is known of them, the update. */
-import type { LoadedRecord } from '../data/reader.ts';
+import type { LoadedRecord } from '../data/records/reader.ts';
 import type { Prompt, Sample, StepResult } from '../engine/types.ts';
 import type { OutcomeResult } from '../rewards/outcome.ts';
 import type { JudgeScore } from '../trm/judge.ts';

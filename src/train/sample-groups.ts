@@ -2,10 +2,10 @@
  * A step's questions, their responses and what rules can say of these; thinking rewards are asked for as soon as a
  * response is complete, where the judge takes responses singly, while others are still being sampled.
  */
-import type { Chat } from '../data/chat.ts';
-import { itemOrder, type Shape } from '../data/order.ts';
-import { recordPrompt } from '../data/prompting.ts';
-import type { LoadedRecord, Records } from '../data/reader.ts';
+import type { Chat } from '../data/chat/chat.ts';
+import { recordPrompt } from '../data/chat/prompting.ts';
+import { itemOrder, type Shape } from '../data/records/order.ts';
+import type { LoadedRecord, Records } from '../data/records/reader.ts';
 import type { DrawnToken, Engine, Prompt, Sample } from '../engine/types.ts';
 import { outcomeReward } from '../rewards/outcome.ts';
 import type { Judge, JudgeScore } from '../trm/judge.ts';

@@ -1,7 +1,7 @@
 /** Training a Thinking Reward Model: supervised, on scored responses or on their steps (paper, section 3.2). */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Chat } from '../data/chat.ts';
+import type { Chat } from '../data/chat/chat.ts';
 import type { Engine } from '../engine/types.ts';
 import { JUDGE_FILE, type JudgeConfig, judgeConfigJson } from '../trm/judge-config.ts';
 import { type LessonOptions, type LessonRows, trmLessons } from '../trm/lessons.ts';

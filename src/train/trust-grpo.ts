@@ -8,8 +8,8 @@
  * update is that at temperature 1, whatever the sampling temperature; a response cut off by the token limit has
  * no answer and counts as a broken format (outcome 0, thinking 0).
  */
-import type { Chat } from '../data/chat.ts';
-import type { Records } from '../data/reader.ts';
+import type { Chat } from '../data/chat/chat.ts';
+import type { Records } from '../data/records/reader.ts';
 import { readRlMetrics, writeRollouts } from '../data/run-files.ts';
 import type { RlMetrics, RolloutGroup } from '../data/run-folder.ts';
 import type { Engine, Sequence } from '../engine/types.ts';

@@ -1,6 +1,6 @@
 /** `sophia trm annotate`'s work: the rows of a file with a judge's scores into another; goes on where it was stopped. */
 import { countRows, readJsonl } from '../data/jsonl.ts';
-import type { PictureAccess } from '../data/picture-access.ts';
+import type { PictureAccess } from '../data/pictures/access.ts';
 import { type Done, writeResumable } from '../data/resumable-jsonl.ts';
 import { InputError, RunError } from '../errors.ts';
 import { type AnnotateOptions, type Annotator, annotate, BATCH, NOT_SHOWN, REFUSED } from './annotate.ts';

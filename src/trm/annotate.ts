@@ -3,8 +3,8 @@
  * cannot be scored says why and costs its row alone.
  */
 import { pMapIterable } from 'p-map';
-import { shownAddress } from '../data/picture-address.ts';
-import type { LoadedRecord } from '../data/reader.ts';
+import { shownAddress } from '../data/pictures/address.ts';
+import type { LoadedRecord } from '../data/records/reader.ts';
 import { InputError } from '../errors.ts';
 import { failed, type Judge, type JudgeScore } from './judge.ts';
 import { canBeJudged } from './prompt.ts';

@@ -7,9 +7,9 @@
  * read from forward passes (one where every score is a single token): finer than the most likely score, and without
  * sampling noise. The sum runs over these eleven scores alone.
  */
-import type { Chat } from '../data/chat.ts';
+import type { Chat } from '../data/chat/chat.ts';
+import { recordPictures } from '../data/chat/prompting.ts';
 import { abortReason } from '../data/limited.ts';
-import { recordPictures } from '../data/prompting.ts';
 import type { Engine, Picture, Prompt, Sequence } from '../engine/types.ts';
 import { InputError } from '../errors.ts';
 import { failed, type Judge, type JudgedQuestion, type JudgedResponse, type JudgeScore } from './judge.ts';

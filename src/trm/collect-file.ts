@@ -1,7 +1,7 @@
 /** `sophia trm collect`'s work: responses of a source into a file, each once, with counts; goes on where it was stopped. */
 import { rm } from 'node:fs/promises';
-import { NOT_LOOKED_AT } from '../data/picture-access.ts';
-import type { Records } from '../data/reader.ts';
+import { NOT_LOOKED_AT } from '../data/pictures/access.ts';
+import type { Records } from '../data/records/reader.ts';
 import { type Done, writeResumable } from '../data/resumable-jsonl.ts';
 import { RunError } from '../errors.ts';
 import { collectResponses, type ResponseSource } from './collect.ts';

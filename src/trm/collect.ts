@@ -2,7 +2,7 @@
  * The TRM's training data, first stage: responses of the policy that it will judge, each with its question and what the
  * rules say of its answer (paper, section 3.2; there the policy's responses during GRPO).
  */
-import type { LoadedRecord, Records } from '../data/reader.ts';
+import type { LoadedRecord, Records } from '../data/records/reader.ts';
 import { outcomeReward } from '../rewards/outcome.ts';
 import type { Policy } from './policy.ts';
 import type { Collected, Row } from './rows.ts';

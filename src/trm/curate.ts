@@ -5,7 +5,7 @@
  */
 import { writeFileWhole } from '../data/atomic.ts';
 import { countRows, jsonLine, readJsonl } from '../data/jsonl.ts';
-import { NOT_LOOKED_AT } from '../data/picture-access.ts';
+import { NOT_LOOKED_AT } from '../data/pictures/access.ts';
 import { InputError, RunError } from '../errors.ts';
 import {
   checkRules,

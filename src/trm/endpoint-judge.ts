@@ -2,11 +2,12 @@
  * A model behind an OpenAI-compatible server as a judge: it is shown the question's picture and the rubric with question and
  * response, and writes a score. One call, one response, one number: a score belongs to the response whose call it answered.
  */
-import { chatEndpoint } from '../data/chat-endpoint.ts';
-import type { ChatReply } from '../data/chat-reply.ts';
+
+import { pictureAndText } from '../data/chat/prompting.ts';
 import { abortReason, limited } from '../data/limited.ts';
-import { pictureUrl } from '../data/picture-url.ts';
-import { pictureAndText } from '../data/prompting.ts';
+import { pictureUrl } from '../data/pictures/data-url.ts';
+import { chatEndpoint } from '../data/servers/chat-endpoint.ts';
+import type { ChatReply } from '../data/servers/chat-reply.ts';
 import { InputError } from '../errors.ts';
 import { replyTokens } from './checkpoint-judge.ts';
 import { expectedReading } from './expected-reading.ts';

@@ -1,9 +1,10 @@
 /** A policy behind an OpenAI-compatible server: one call a response; a call that fails gives none and says why. */
-import { chatEndpoint } from '../data/chat-endpoint.ts';
+
+import { questionMessages } from '../data/chat/prompting.ts';
 import { limited } from '../data/limited.ts';
-import { pictureUrl } from '../data/picture-url.ts';
-import { questionMessages } from '../data/prompting.ts';
-import type { LoadedRecord } from '../data/reader.ts';
+import { pictureUrl } from '../data/pictures/data-url.ts';
+import type { LoadedRecord } from '../data/records/reader.ts';
+import { chatEndpoint } from '../data/servers/chat-endpoint.ts';
 import { InputError } from '../errors.ts';
 import { keyed } from '../worlds/random.ts';
 import type { Answer, Policy, SamplingOptions } from './policy.ts';

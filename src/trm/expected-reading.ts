@@ -9,7 +9,7 @@
  * been written so far, and what would come after any other alternative is not known. Nor is it for `0` where scores are spelt
  * digit by digit: it may be the beginning of all but one of them, so it counts only where whole decimals are tokens.
  */
-import type { TokenLogprobs } from '../data/chat-reply.ts';
+import type { TokenLogprobs } from '../data/servers/chat-reply.ts';
 import { parseScore } from './parse-score.ts';
 
 /** Below this share of the probability, what was found says little of what the judge thinks. */

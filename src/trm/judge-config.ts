@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { Chat } from '../data/chat.ts';
+import type { Chat } from '../data/chat/chat.ts';
 import { decodeUtf8, parseJson, readError } from '../data/jsonl.ts';
 import { parseWith } from '../data/validate.ts';
 import { thinkingRubric, WORLD_JUDGE_TEMPLATE } from './prompt.ts';

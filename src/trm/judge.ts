@@ -2,7 +2,7 @@
  * Judges: what gives a response its thinking reward. A judge that cannot say answers null with the reason; that costs
  * coverage and is never a number.
  */
-import type { ScoredStep } from '../data/record.ts';
+import type { ScoredStep } from '../data/records/record.ts';
 
 /** What a judge is told of a question: a record, or less. The solution is not among it. */
 export interface JudgedQuestion {

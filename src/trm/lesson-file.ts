@@ -3,8 +3,8 @@
  * was learnt from. Of the file only offsets and scores stay in memory.
  */
 import { readJsonl } from '../data/jsonl.ts';
-import { OWN_FOLDER, type PictureAccess } from '../data/picture-access.ts';
-import { openRecords, type Records } from '../data/reader.ts';
+import { OWN_FOLDER, type PictureAccess } from '../data/pictures/access.ts';
+import { openRecords, type Records } from '../data/records/reader.ts';
 import { parseWith } from '../data/validate.ts';
 import { InputError } from '../errors.ts';
 import type { LessonRows } from './lessons.ts';

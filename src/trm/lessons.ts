@@ -4,8 +4,8 @@
  * its score), for sets whose scores are far from evenly spread (the paper samples score intervals evenly instead,
  * section 3.2).
  */
-import type { Chat } from '../data/chat.ts';
-import { orderedItems } from '../data/order.ts';
+import type { Chat } from '../data/chat/chat.ts';
+import { orderedItems } from '../data/records/order.ts';
 import { InputError } from '../errors.ts';
 import { keyed } from '../worlds/random.ts';
 import { scoreTokens } from './checkpoint-judge.ts';

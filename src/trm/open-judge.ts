@@ -1,5 +1,5 @@
 /** A judge made from its settings. */
-import { loadChat } from '../data/chat.ts';
+import { loadChat } from '../data/chat/chat.ts';
 import { createLocalEngine } from '../engine/local/index.ts';
 import { InputError } from '../errors.ts';
 import { checkpointJudge } from './checkpoint-judge.ts';

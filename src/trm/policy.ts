@@ -1,7 +1,7 @@
 /** Whose responses a TRM learns to judge: a model that answers questions, on the local engine or elsewhere. */
-import type { Chat } from '../data/chat.ts';
-import { recordPrompt } from '../data/prompting.ts';
-import type { LoadedRecord } from '../data/reader.ts';
+import type { Chat } from '../data/chat/chat.ts';
+import { recordPrompt } from '../data/chat/prompting.ts';
+import type { LoadedRecord } from '../data/records/reader.ts';
 import type { Engine, Prompt } from '../engine/types.ts';
 import { InputError } from '../errors.ts';
 

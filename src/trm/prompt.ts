@@ -3,8 +3,8 @@
  * `{problem}` and `{response}` are filled in and nothing else is touched; the judge never sees the solution.
  */
 import { readFileSync } from 'node:fs';
-import { type Chat, chatPrompt, picturePlaceholder } from '../data/chat.ts';
-import { pictureAndText, questionText, recordPictures } from '../data/prompting.ts';
+import { type Chat, chatPrompt, picturePlaceholder } from '../data/chat/chat.ts';
+import { pictureAndText, questionText, recordPictures } from '../data/chat/prompting.ts';
 import type { Picture, Prompt } from '../engine/types.ts';
 import { InputError } from '../errors.ts';
 import type { JudgedQuestion } from './judge.ts';

@@ -1,7 +1,7 @@
 /** When two questions are the same, and when two responses say the same. */
 import { createHash } from 'node:crypto';
-import { addressName } from '../data/picture-address.ts';
-import type { LoadedRecord } from '../data/reader.ts';
+import { addressName } from '../data/pictures/address.ts';
+import type { LoadedRecord } from '../data/records/reader.ts';
 import { hash32 } from '../worlds/random.ts';
 
 type Question = Pick<LoadedRecord, 'problem' | 'options' | 'picture' | 'world'>;

@@ -8,7 +8,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeError, writeFileWhole } from '../data/atomic.ts';
-import { ChatReply } from '../data/chat-reply.ts';
+import { ChatReply } from '../data/servers/chat-reply.ts';
 
 /** All that a reply depends on. */
 export interface Asked {

@@ -4,10 +4,10 @@
  */
 import { dirname } from 'node:path';
 import { z } from 'zod';
-import { OWN_FOLDER, type PictureAccess } from '../data/picture-access.ts';
-import { relativeAddress } from '../data/picture-address.ts';
-import { type LoadedRecord, loadRecord } from '../data/reader.ts';
-import type { DataRecord, ScoredStep } from '../data/record.ts';
+import { OWN_FOLDER, type PictureAccess } from '../data/pictures/access.ts';
+import { relativeAddress } from '../data/pictures/address.ts';
+import { type LoadedRecord, loadRecord } from '../data/records/reader.ts';
+import type { DataRecord, ScoredStep } from '../data/records/record.ts';
 import { parseWith } from '../data/validate.ts';
 
 export type { ScoredStep };

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { encodePng } from '../../src/data/images.ts';
+import { encodePng } from '../../src/data/pictures/images.ts';
 import { temporaryFolder } from '../data/folder.ts';
 import { writeParquet } from '../data/parquet-files.ts';
 import { sophia } from './sophia.ts';

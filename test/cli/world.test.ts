@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openRecords } from '../../src/data/reader.ts';
+import { openRecords } from '../../src/data/records/reader.ts';
 
 const binary = fileURLToPath(new URL('../../bin/sophia.js', import.meta.url));
 let folder: string;

@@ -3,8 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { mostBad } from '../../src/data/bad-rows.ts';
-import { openRecords } from '../../src/data/reader.ts';
+import { mostBad } from '../../src/data/records/bad-rows.ts';
+import { openRecords } from '../../src/data/records/reader.ts';
 import { InputError } from '../../src/errors.ts';
 import { temporaryFolder } from './folder.ts';
 

@@ -1,7 +1,7 @@
 /** The order of records that are read in blocks: a permutation each epoch, and few blocks at a time. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { itemOrder, order, orderedItems, WINDOW } from '../../src/data/order.ts';
+import { itemOrder, order, orderedItems, WINDOW } from '../../src/data/records/order.ts';
 
 const blocks = fc.array(fc.nat(700), { minLength: 1, maxLength: 40 }).filter((all) => all.some((n) => n > 0));
 const sum = (all: number[]) => all.reduce((a, b) => a + b, 0);

@@ -6,8 +6,8 @@ import { pipeline, Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type ChatRequest, chatEndpoint } from '../../src/data/chat-endpoint.ts';
-import { withoutSecrets } from '../../src/data/server-name.ts';
+import { type ChatRequest, chatEndpoint } from '../../src/data/servers/chat-endpoint.ts';
+import { withoutSecrets } from '../../src/data/servers/server-name.ts';
 import { temporaryFolder } from './folder.ts';
 
 let server: Server | null = null;

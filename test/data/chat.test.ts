@@ -8,10 +8,10 @@ import {
   makeChat,
   parseMessages,
   worldChatTemplate,
-} from '../../src/data/chat.ts';
-import { readPicture } from '../../src/data/images.ts';
-import { makeTokenizer } from '../../src/data/tokenizer.ts';
-import { wordLevelTokenizer } from '../../src/data/word-tokenizer.ts';
+} from '../../src/data/chat/chat.ts';
+import { makeTokenizer } from '../../src/data/chat/tokenizer.ts';
+import { wordLevelTokenizer } from '../../src/data/chat/word-tokenizer.ts';
+import { readPicture } from '../../src/data/pictures/images.ts';
 import { InputError } from '../../src/errors.ts';
 import { qwen, temporaryFolder } from './folder.ts';
 import { readInt32Tensors } from './safetensors.ts';

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { openRecords } from '../../src/data/reader.ts';
+import { openRecords } from '../../src/data/records/reader.ts';
 import { InputError } from '../../src/errors.ts';
 import { damaged } from './damage.ts';
 import { temporaryFolder } from './folder.ts';

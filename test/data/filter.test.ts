@@ -1,10 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { loadChat } from '../../src/data/chat.ts';
-import { domainOf } from '../../src/data/domains.ts';
-import { Filter, filterLine, openFilter } from '../../src/data/filter.ts';
-import { openSources } from '../../src/data/sources.ts';
+import { loadChat } from '../../src/data/chat/chat.ts';
+import { domainOf } from '../../src/data/records/domains.ts';
+import { Filter, filterLine, openFilter } from '../../src/data/records/filter.ts';
+import { openSources } from '../../src/data/records/sources.ts';
 import { qwen, temporaryFolder } from './folder.ts';
 import { writeParquet } from './parquet-files.ts';
 

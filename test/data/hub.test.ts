@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { repositoryAddress } from '../../src/data/hub/address.ts';
 import { hubSettings } from '../../src/data/hub/settings.ts';
-import { openRecords } from '../../src/data/reader.ts';
+import { openRecords } from '../../src/data/records/reader.ts';
 import { temporaryFolder } from './folder.ts';
 import { parquetBytes } from './parquet-files.ts';
 

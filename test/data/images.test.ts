@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import sharp, { type Colour, type Sharp } from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { decodePicture, encodePng, readPicture } from '../../src/data/images.ts';
+import { decodePicture, encodePng, readPicture } from '../../src/data/pictures/images.ts';
 import { InputError } from '../../src/errors.ts';
 import { qwen, temporaryFolder } from './folder.ts';
 

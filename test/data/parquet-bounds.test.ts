@@ -1,6 +1,6 @@
 /** Lies that a decoder would allocate or loop by: each is refused at once. */
 import { describe, expect, it } from 'vitest';
-import { checkPrefixes, checkRuns, deltaEnd, thriftEnd } from '../../src/data/parquet-bounds.ts';
+import { checkPrefixes, checkRuns, deltaEnd, thriftEnd } from '../../src/data/parquet/bounds.ts';
 
 const bytes = (...all: number[]) => Uint8Array.from(all);
 /** Unsigned LEB128. */

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openParquet } from '../../src/data/parquet.ts';
-import { parquetPicture } from '../../src/data/parquet-picture.ts';
+import { openParquet } from '../../src/data/parquet/parquet.ts';
+import { parquetPicture } from '../../src/data/parquet/picture.ts';
 
 const fixtures = join(import.meta.dirname, '../fixtures/parquet');
 const files = readdirSync(fixtures).filter((name) => name.endsWith('.parquet'));

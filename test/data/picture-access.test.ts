@@ -3,11 +3,11 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { encodePng, readPicture } from '../../src/data/images.ts';
-import { OWN_FOLDER, type PictureAccess } from '../../src/data/picture-access.ts';
-import { pictureUrl } from '../../src/data/picture-url.ts';
-import { recordPictures } from '../../src/data/prompting.ts';
-import { loadRecord, openRecords } from '../../src/data/reader.ts';
+import { recordPictures } from '../../src/data/chat/prompting.ts';
+import { OWN_FOLDER, type PictureAccess } from '../../src/data/pictures/access.ts';
+import { pictureUrl } from '../../src/data/pictures/data-url.ts';
+import { encodePng, readPicture } from '../../src/data/pictures/images.ts';
+import { loadRecord, openRecords } from '../../src/data/records/reader.ts';
 import { InputError } from '../../src/errors.ts';
 import { temporaryFolder } from './folder.ts';
 

@@ -1,7 +1,7 @@
 /** Pictures made to take what a machine has: each a few kilobytes, or at most a megabyte. */
 import { deflateSync, crc32 as zlibCrc } from 'node:zlib';
 import sharp from 'sharp';
-import { encodePng } from '../../src/data/images.ts';
+import { encodePng } from '../../src/data/pictures/images.ts';
 
 export const chunk = (type: string, data: Buffer): Buffer => {
   const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);

@@ -4,10 +4,10 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { encodePng } from '../../src/data/images.ts';
-import { cachedPicture, fetchedPicture } from '../../src/data/picture-cache.ts';
-import { fetchPicture, INTERNET, type Network } from '../../src/data/picture-fetch.ts';
-import { isPublicAddress } from '../../src/data/public-address.ts';
+import { cachedPicture, fetchedPicture } from '../../src/data/pictures/cache.ts';
+import { fetchPicture, INTERNET, type Network } from '../../src/data/pictures/fetch.ts';
+import { encodePng } from '../../src/data/pictures/images.ts';
+import { isPublicAddress } from '../../src/data/pictures/public-address.ts';
 import { InputError } from '../../src/errors.ts';
 import { temporaryFolder } from './folder.ts';
 

@@ -4,9 +4,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { decodePicture, readPicture } from '../../src/data/images.ts';
-import { pictureHeader } from '../../src/data/picture-header.ts';
-import { pictureUrl } from '../../src/data/picture-url.ts';
+import { pictureUrl } from '../../src/data/pictures/data-url.ts';
+import { pictureHeader } from '../../src/data/pictures/header.ts';
+import { decodePicture, readPicture } from '../../src/data/pictures/images.ts';
 import { InputError } from '../../src/errors.ts';
 import { mutatedPictures } from './mutated-pictures.ts';
 

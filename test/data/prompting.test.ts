@@ -1,8 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { makeChat, worldChatTemplate } from '../../src/data/chat.ts';
-import { encodePng } from '../../src/data/images.ts';
+import { makeChat, worldChatTemplate } from '../../src/data/chat/chat.ts';
 import {
   checkTemplate,
   completionOf,
@@ -10,10 +9,11 @@ import {
   recordCompletion,
   recordPrompt,
   responseSegments,
-} from '../../src/data/prompting.ts';
-import type { LoadedRecord } from '../../src/data/reader.ts';
-import { loadTokenizer, makeTokenizer } from '../../src/data/tokenizer.ts';
-import { wordLevelTokenizer } from '../../src/data/word-tokenizer.ts';
+} from '../../src/data/chat/prompting.ts';
+import { loadTokenizer, makeTokenizer } from '../../src/data/chat/tokenizer.ts';
+import { wordLevelTokenizer } from '../../src/data/chat/word-tokenizer.ts';
+import { encodePng } from '../../src/data/pictures/images.ts';
+import type { LoadedRecord } from '../../src/data/records/reader.ts';
 import { InputError } from '../../src/errors.ts';
 import { qwen, temporaryFolder } from './folder.ts';
 

@@ -1,6 +1,6 @@
 /** Run as a process of its own: decodes every bomb, prints `{name: {said, grownMb …}}`; VmHWM is the most memory it ever had. */
 import { readFileSync } from 'node:fs';
-import { decodePicture } from '../../src/data/images.ts';
+import { decodePicture } from '../../src/data/pictures/images.ts';
 import { bombs } from './picture-bombs.ts';
 
 const peak = () =>

@@ -2,8 +2,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { order, orderedItems } from '../../src/data/order.ts';
-import { openRecords } from '../../src/data/reader.ts';
+import { order, orderedItems } from '../../src/data/records/order.ts';
+import { openRecords } from '../../src/data/records/reader.ts';
 import { InputError } from '../../src/errors.ts';
 import { temporaryFolder } from './folder.ts';
 

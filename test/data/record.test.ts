@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseRecord } from '../../src/data/record.ts';
+import { parseRecord } from '../../src/data/records/record.ts';
 import { InputError } from '../../src/errors.ts';
 
 const least = {

@@ -1,9 +1,9 @@
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { itemOrder } from '../../src/data/order.ts';
-import { openRecords, type Records } from '../../src/data/reader.ts';
-import { openSources } from '../../src/data/sources.ts';
+import { itemOrder } from '../../src/data/records/order.ts';
+import { openRecords, type Records } from '../../src/data/records/reader.ts';
+import { openSources } from '../../src/data/records/sources.ts';
 import { InputError } from '../../src/errors.ts';
 import { temporaryFolder } from './folder.ts';
 import { type Row, writeParquet } from './parquet-files.ts';

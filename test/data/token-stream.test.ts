@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { tokenStream } from '../../src/data/token-stream.ts';
-import { loadTokenizer, makeTokenizer } from '../../src/data/tokenizer.ts';
-import { wordLevelTokenizer } from '../../src/data/word-tokenizer.ts';
+import { tokenStream } from '../../src/data/chat/token-stream.ts';
+import { loadTokenizer, makeTokenizer } from '../../src/data/chat/tokenizer.ts';
+import { wordLevelTokenizer } from '../../src/data/chat/word-tokenizer.ts';
 import { qwen } from './folder.ts';
 
 describe('tokenStream', async () => {

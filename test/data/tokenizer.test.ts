@@ -2,8 +2,8 @@ import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { loadTokenizer, makeTokenizer } from '../../src/data/tokenizer.ts';
-import { wordLevelTokenizer } from '../../src/data/word-tokenizer.ts';
+import { loadTokenizer, makeTokenizer } from '../../src/data/chat/tokenizer.ts';
+import { wordLevelTokenizer } from '../../src/data/chat/word-tokenizer.ts';
 import { InputError } from '../../src/errors.ts';
 import { qwen, temporaryFolder } from './folder.ts';
 

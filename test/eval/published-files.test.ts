@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { decodePicture } from '../../src/data/images.ts';
+import { decodePicture } from '../../src/data/pictures/images.ts';
 import type { ShownPart } from '../../src/eval/asking/asker.ts';
 import type { Asking } from '../../src/eval/benchmarks/benchmark.ts';
 import { benchmarkOf, type KnownBenchmark, knownBenchmarks } from '../../src/eval/benchmarks/index.ts';

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadChat } from '../../src/data/chat.ts';
+import { loadChat } from '../../src/data/chat/chat.ts';
 import { InputError } from '../../src/errors.ts';
 import { parametersOf, parametersSaid, policyOf } from '../../src/experiments/adapters.ts';
 import type { Recipe } from '../../src/experiments/recipe.ts';

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { normalQuantile, tensorKeys, word } from '../../scripts/quantiles.ts';
-import { loadTokenizer } from '../../src/data/tokenizer.ts';
+import { loadTokenizer } from '../../src/data/chat/tokenizer.ts';
 import { newStore, view } from '../../src/engine/local/compute/store.ts';
 import { readModelConfig, readWeights } from '../../src/engine/local/files/checkpoint.ts';
 import { parameters } from '../../src/models/qwen2-5-vl/parameters.ts';

@@ -2,7 +2,7 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, inject, it } from 'vitest';
-import { orderedItems } from '../../src/data/order.ts';
+import { orderedItems } from '../../src/data/records/order.ts';
 import { recipeFile } from './recipes.ts';
 import { leftovers, names, readRows, sophia, workFolder } from './sophia.ts';
 

@@ -1,6 +1,6 @@
 /** Opens damaged copies of a file, one after another, and prints what came of each: `ok`, `refused` or what broke. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { openRecords } from '../../src/data/reader.ts';
+import { openRecords } from '../../src/data/records/reader.ts';
 import { InputError } from '../../src/errors.ts';
 import { damaged } from '../data/damage.ts';
 

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { decodePicture } from '../../src/data/images.ts';
+import { decodePicture } from '../../src/data/pictures/images.ts';
 import { InputError } from '../../src/errors.ts';
 import { mutatedPictures } from '../data/mutated-pictures.ts';
 

@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Chat } from '../../src/data/chat.ts';
-import { orderedItems } from '../../src/data/order.ts';
-import type { LoadedRecord, Records } from '../../src/data/reader.ts';
+import type { Chat } from '../../src/data/chat/chat.ts';
+import { orderedItems } from '../../src/data/records/order.ts';
+import type { LoadedRecord, Records } from '../../src/data/records/reader.ts';
 import {
   latestCheckpoint,
   readRlMetrics,

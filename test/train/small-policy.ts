@@ -1,8 +1,8 @@
 /** A very small model of the world's vocabulary on the local engine, which can be taught what to answer. */
 import { join } from 'node:path';
-import { type Chat, loadChat } from '../../src/data/chat.ts';
-import { recordPrompt } from '../../src/data/prompting.ts';
-import type { LoadedRecord } from '../../src/data/reader.ts';
+import { type Chat, loadChat } from '../../src/data/chat/chat.ts';
+import { recordPrompt } from '../../src/data/chat/prompting.ts';
+import type { LoadedRecord } from '../../src/data/records/reader.ts';
 import { createLocalEngine } from '../../src/engine/local/index.ts';
 import type { Engine } from '../../src/engine/types.ts';
 import { writeStartModel } from '../../src/experiments/start-model.ts';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { jsonLine, readJsonlValues } from '../../src/data/jsonl.ts';
-import { OWN_FOLDER } from '../../src/data/picture-access.ts';
+import { OWN_FOLDER } from '../../src/data/pictures/access.ts';
 import { type TrmFileSettings, trainTrmOnFile } from '../../src/train/trm-file.ts';
 import { rowOf } from '../../src/trm/rows.ts';
 import { annotatedRow } from '../trm/rows.ts';

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Chat, loadChat } from '../../src/data/chat.ts';
-import type { LoadedRecord } from '../../src/data/reader.ts';
+import { type Chat, loadChat } from '../../src/data/chat/chat.ts';
+import type { LoadedRecord } from '../../src/data/records/reader.ts';
 import { createLocalEngine } from '../../src/engine/local/index.ts';
 import { InputError } from '../../src/errors.ts';
 import {

@@ -1,6 +1,6 @@
 /** The reliability of a judge against figures worked out by hand. */
 import { describe, expect, it } from 'vitest';
-import type { LoadedRecord } from '../../src/data/reader.ts';
+import type { LoadedRecord } from '../../src/data/records/reader.ts';
 import type { Judge } from '../../src/trm/judge.ts';
 import { reliability } from '../../src/trm/reliability.ts';
 

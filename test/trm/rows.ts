@@ -1,5 +1,5 @@
 /** Rows of the TRM's data for tests. */
-import type { LoadedRecord } from '../../src/data/reader.ts';
+import type { LoadedRecord } from '../../src/data/records/reader.ts';
 import type { Annotated, Collected, Row } from '../../src/trm/rows.ts';
 import { textRecord } from '../train/small-policy.ts';
 

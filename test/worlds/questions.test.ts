@@ -1,8 +1,8 @@
 /** Questions: answers, determinism, splits that share nothing, notes by their law, pictures that show the scene. */
 import { describe, expect, it } from 'vitest';
-import { pictureHash } from '../../src/data/images.ts';
-import { parseRecord } from '../../src/data/record.ts';
-import { wordLevelTokenizer } from '../../src/data/word-tokenizer.ts';
+import { wordLevelTokenizer } from '../../src/data/chat/word-tokenizer.ts';
+import { pictureHash } from '../../src/data/pictures/images.ts';
+import { parseRecord } from '../../src/data/records/record.ts';
 import {
   captionRow,
   contentOf,

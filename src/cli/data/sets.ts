@@ -1,5 +1,5 @@
 /** What the commands about sets of records have in common. */
-import { recordFiles } from '../../data/reader.ts';
+import { recordFiles } from '../../data/records/reader.ts';
 
 export const FILES = 'records: a file, a folder of shards, a pattern with *, or hf://datasets/OWNER/NAME';
 

@@ -29,7 +29,7 @@ export function register(data: Command): void {
 async function run(sets: string[], flags: Flags): Promise<void> {
   const { model, domains, pictures, json } = flags;
   const { statsOf } = await import('../../data/check/stats.ts');
-  const { readDomains } = await import('../../data/domains.ts');
+  const { readDomains } = await import('../../data/records/domains.ts');
   const { filesOf } = await import('./sets.ts');
   const own = domains === undefined ? {} : await readDomains(domains);
   const tokens = model === undefined ? null : await tokenCounter(model);
@@ -54,7 +54,7 @@ async function run(sets: string[], flags: Flags): Promise<void> {
 
 async function tokenCounter(model: string): Promise<(text: string) => number> {
   const { modelFolder } = await import('../flags.ts');
-  const { loadChat } = await import('../../data/chat.ts');
+  const { loadChat } = await import('../../data/chat/chat.ts');
   const { tokenizer } = await loadChat(modelFolder(model));
   return (text) => tokenizer.encode(text).length;
 }

@@ -1,6 +1,6 @@
 /** `sophia eval --benchmark NAMES`: predictions, scores and a report of each, and one table of all. */
 import { join, relative } from 'node:path';
-import { isAddress } from '../../data/server-name.ts';
+import { isAddress } from '../../data/servers/server-name.ts';
 import { InputError, RunError } from '../../errors.ts';
 import type { Benchmark, Summary } from '../../eval/benchmarks/benchmark.ts';
 import type { BenchmarkScores, Evaluation } from '../../eval/evaluate-benchmark.ts';

@@ -1,5 +1,5 @@
 /** Values of `sophia eval`'s flags that evaluations of records and of benchmarks have in common. */
-import { isAddress, withoutSecrets } from '../../data/server-name.ts';
+import { isAddress, withoutSecrets } from '../../data/servers/server-name.ts';
 import { InputError } from '../../errors.ts';
 import type { Judge } from '../../trm/judge.ts';
 import { notNegative, wholeNumber } from '../flags.ts';
@@ -59,7 +59,7 @@ export interface Sampling {
 /** Throws InputError naming the flag. */
 export async function samplingOf(flags: EvalFlags, maxTokens: string): Promise<Sampling> {
   const { formats } = await import('../../eval/asking/template.ts');
-  const { checkTemplate } = await import('../../data/prompting.ts');
+  const { checkTemplate } = await import('../../data/chat/prompting.ts');
   if (flags.template !== undefined && flags.format !== undefined)
     throw new InputError('--format: --template says already how a question is written; give one of the two');
   const template = flags.template ?? formats[flags.format ?? 'plain'];

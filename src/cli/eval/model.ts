@@ -1,5 +1,5 @@
 /** The model that `sophia eval` asks: a folder's, on the local engine, or one behind a server. */
-import { isAddress, withoutSecrets } from '../../data/server-name.ts';
+import { isAddress, withoutSecrets } from '../../data/servers/server-name.ts';
 import { InputError } from '../../errors.ts';
 import type { Asker } from '../../eval/asking/asker.ts';
 import { wholeNumber } from '../flags.ts';

@@ -1,7 +1,7 @@
 /** `sophia eval --data FILE`: predictions, scores and a table. */
 import { join, relative } from 'node:path';
 import type { Scores } from '../../data/run-folder.ts';
-import { isAddress } from '../../data/server-name.ts';
+import { isAddress } from '../../data/servers/server-name.ts';
 import { InputError, RunError } from '../../errors.ts';
 import type { Choosing } from '../../eval/best-of.ts';
 import type { Questions } from '../../eval/record-file.ts';

@@ -1,6 +1,6 @@
 /** `sophia trm annotate`: a judge scores collected responses, or every step of them gets its own label. */
 import type { Command } from 'commander';
-import { withoutSecrets } from '../../data/server-name.ts';
+import { withoutSecrets } from '../../data/servers/server-name.ts';
 import { InputError } from '../../errors.ts';
 import {
   type JudgeFlags,

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { basename, extname, join, relative } from 'node:path';
 import type { Command } from 'commander';
-import { withoutSecrets } from '../../data/server-name.ts';
+import { withoutSecrets } from '../../data/servers/server-name.ts';
 import { InputError } from '../../errors.ts';
 import { wholeNumber } from '../flags.ts';
 import { type JudgeFlags, judgeOfFlags, withJudgeFlags } from '../judge-flags.ts';

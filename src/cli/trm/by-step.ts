@@ -84,7 +84,7 @@ async function openCompletions(flags: ByStepFlags, steps: Steps): Promise<Chosen
     temperature: notNegative('--temperature', flags.temperature ?? '1'),
     seed: wholeNumber('--seed', flags.seed ?? '0', 0),
   };
-  const { checkTemplate } = await import('../../data/prompting.ts');
+  const { checkTemplate } = await import('../../data/chat/prompting.ts');
   const { completionSteps } = await import('../../trm/steps/annotators.ts');
   checkTemplate(template, '--template');
   const { name, chat, engine } = await openPolicyFolder({ policy, adapter, threads });

@@ -1,6 +1,6 @@
 /** `sophia trm collect`: a run's rollouts, or a policy's responses to records, as rows for a judge to score. */
 import type { Command } from 'commander';
-import { isAddress, withoutSecrets } from '../../data/server-name.ts';
+import { isAddress, withoutSecrets } from '../../data/servers/server-name.ts';
 import { InputError } from '../../errors.ts';
 import type { Policy, SamplingOptions } from '../../trm/policy.ts';
 import { ADAPTER, notNegative, share, wholeNumber } from '../flags.ts';
@@ -72,7 +72,7 @@ async function fromRun(flags: Flags, run: string): Promise<void> {
   const { runResponses } = await import('../../trm/run-responses.ts');
   const source = await runResponses(run, flags.data ?? null, accessOf(flags));
   const { inputs: groups, bytes } = source;
-  const { identityOf } = await import('../../data/sources.ts');
+  const { identityOf } = await import('../../data/records/sources.ts');
   const settings = { run, groups, bytes, data: await identityOf(source.data) };
   await write(flags, source, settings);
 }
@@ -80,8 +80,8 @@ async function fromRun(flags: Flags, run: string): Promise<void> {
 async function fromPolicy(flags: Flags, model: string): Promise<void> {
   if (flags.data === undefined)
     throw new InputError('--data: missing; name the records whose questions are asked');
-  const { checkTemplate } = await import('../../data/prompting.ts');
-  const { openRecords } = await import('../../data/reader.ts');
+  const { checkTemplate } = await import('../../data/chat/prompting.ts');
+  const { openRecords } = await import('../../data/records/reader.ts');
   const { policyResponses } = await import('../../trm/collect-file.ts');
   const sampling: SamplingOptions = {
     template: flags.template ?? '{problem}',
@@ -119,8 +119,8 @@ async function fromPolicy(flags: Flags, model: string): Promise<void> {
 /** Records by what they are, as a single file, as shards or in a repository. */
 async function recordsInput(data: string): Promise<{ file: string; bytes: number }> {
   const { existsSync, statSync } = await import('node:fs');
-  const { isRepository } = await import('../../data/shards.ts');
-  const { identityOf } = await import('../../data/sources.ts');
+  const { isRepository } = await import('../../data/records/shards.ts');
+  const { identityOf } = await import('../../data/records/sources.ts');
   const isSet =
     isRepository(data) || data.includes('*') || (existsSync(data) && statSync(data).isDirectory());
   return isSet ? identityOf(data) : inputFile(data, '--data');

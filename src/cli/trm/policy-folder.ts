@@ -1,5 +1,5 @@
 /** A policy on this machine, as `--policy`, `--adapter` and `--threads` name it. */
-import type { Chat } from '../../data/chat.ts';
+import type { Chat } from '../../data/chat/chat.ts';
 import type { Engine } from '../../engine/types.ts';
 import { modelFolder, threadsOf } from '../flags.ts';
 
@@ -30,7 +30,7 @@ export async function openPolicyFolder({
 }: PolicyFlags): Promise<PolicyFolder> {
   const dir = modelFolder(policy, flag);
   const computing = { provider: 'cpu', threads: threadsOf(threads), tokenBudget: TOKEN_BUDGET } as const;
-  const { loadChat } = await import('../../data/chat.ts');
+  const { loadChat } = await import('../../data/chat/chat.ts');
   const { createLocalEngine } = await import('../../engine/local/index.ts');
   const chat = await loadChat(dir);
   const engine = await createLocalEngine({

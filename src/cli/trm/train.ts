@@ -115,7 +115,7 @@ async function train(flags: Flags): Promise<void> {
 
 async function settingsOf(flags: Flags): Promise<TrmFileSettings> {
   const { checkJudgeTemplate } = await import('../../trm/prompt.ts');
-  const { checkTemplate } = await import('../../data/prompting.ts');
+  const { checkTemplate } = await import('../../data/chat/prompting.ts');
   const template = flags.template === undefined ? null : templateFile('--template', flags.template);
   if (template !== null) checkJudgeTemplate(template, `--template ${flags.template}`);
   if (flags.questionTemplate !== undefined) checkTemplate(flags.questionTemplate, '--question-template');

@@ -6,8 +6,8 @@
 import { createHash } from 'node:crypto';
 import pMap from 'p-map';
 import { InputError } from '../../errors.ts';
-import { OWN_FOLDER, type PictureAccess } from '../picture-access.ts';
-import { checkPicture, type LoadedRecord, loadRecord } from '../reader.ts';
+import { OWN_FOLDER, type PictureAccess } from '../pictures/access.ts';
+import { checkPicture, type LoadedRecord, loadRecord } from '../records/reader.ts';
 import { pictureSize, requireDecodable } from './encoded.ts';
 import { messageOf, type RawRow, rawRows, sourceOf, type Unreadable } from './raw-rows.ts';
 import { solutionFault } from './solution.ts';

@@ -1,8 +1,9 @@
 /** What a picture's header says of it, and whether all of it can be decoded. */
-import { readPicture } from '../images.ts';
-import { shownAddress } from '../picture-address.ts';
-import { pictureBytes } from '../picture-bytes.ts';
-import { pictureHeader } from '../picture-header.ts';
+
+import { shownAddress } from '../pictures/address.ts';
+import { pictureBytes } from '../pictures/bytes.ts';
+import { pictureHeader } from '../pictures/header.ts';
+import { readPicture } from '../pictures/images.ts';
 
 export interface PictureSize {
   width: number;

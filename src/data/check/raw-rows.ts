@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { InputError } from '../../errors.ts';
 import { decodeUtf8, parseJson, readLines } from '../jsonl.ts';
-import { openParquetRows } from '../parquet-records.ts';
+import { openParquetRows } from '../parquet/records.ts';
 
 export interface RawRow {
   /** Line (JSONL, from 1), record (JSON, from 1) or row (Parquet, from 0). */

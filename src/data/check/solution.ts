@@ -3,7 +3,7 @@
 import { solutionAnswer } from '../../rewards/format.ts';
 import { parsesAsDecimal } from '../../rewards/numerical.ts';
 import { outcomeReward } from '../../rewards/outcome.ts';
-import type { DataRecord } from '../record.ts';
+import type { DataRecord } from '../records/record.ts';
 
 /** What is wrong with the solution, or null. */
 export function solutionFault({ problem_type, solution, options }: DataRecord): string | null {

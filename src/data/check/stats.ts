@@ -1,9 +1,9 @@
 /** What a set of records is made of: kinds, domains and sources, lengths, sizes of pictures. */
 import pMap from 'p-map';
 import { InputError } from '../../errors.ts';
-import { type DomainTable, domainOf, domains } from '../domains.ts';
-import type { PictureAccess } from '../picture-access.ts';
-import { type LoadedRecord, loadRecord } from '../reader.ts';
+import type { PictureAccess } from '../pictures/access.ts';
+import { type DomainTable, domainOf, domains } from '../records/domains.ts';
+import { type LoadedRecord, loadRecord } from '../records/reader.ts';
 import { pictureSize } from './encoded.ts';
 import { meter, type Quantiles } from './quantiles.ts';
 import { type RawRow, rawRows } from './raw-rows.ts';

@@ -4,7 +4,7 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { InputError, RunError } from '../../errors.ts';
-import { brokenConnection, Failed, hiding, refusal } from '../http-failure.ts';
+import { brokenConnection, Failed, hiding, refusal } from '../servers/http-failure.ts';
 import type { HubSettings } from './settings.ts';
 
 const ATTEMPTS = 5;

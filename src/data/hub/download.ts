@@ -8,7 +8,7 @@ import { copyFile, mkdir, open, rename, rm, stat, symlink } from 'node:fs/promis
 import { dirname, join, relative } from 'node:path';
 import { RunError } from '../../errors.ts';
 import { syncFolder, writeAll, writeError } from '../atomic.ts';
-import { Failed } from '../http-failure.ts';
+import { Failed } from '../servers/http-failure.ts';
 import { asSoleWriter } from '../sole-writer.ts';
 import { type HubClient, SILENCE_MS } from './client.ts';
 

@@ -3,10 +3,10 @@
  * server. What cannot be answered is a failure with its reason and costs no other question.
  */
 import { pMapIterable } from 'p-map';
-import { type Chat, type ChatMessage, chatPrompt } from '../../data/chat.ts';
-import { chatEndpoint, type EndpointOptions } from '../../data/chat-endpoint.ts';
-import { decodePicture } from '../../data/images.ts';
-import { pictureDataUrl } from '../../data/picture-url.ts';
+import { type Chat, type ChatMessage, chatPrompt } from '../../data/chat/chat.ts';
+import { pictureDataUrl } from '../../data/pictures/data-url.ts';
+import { decodePicture } from '../../data/pictures/images.ts';
+import { chatEndpoint, type EndpointOptions } from '../../data/servers/chat-endpoint.ts';
 import type { Engine, Picture, Prompt } from '../../engine/types.ts';
 import { InputError } from '../../errors.ts';
 import type { Answer } from '../../trm/policy.ts';

@@ -1,8 +1,8 @@
 /** Pictures of published rows as encoded bytes: embedded, as base64, or a file below the data folder. */
 import { join } from 'node:path';
 import { shortened } from '../../data/one-line.ts';
-import { MAX_BYTES } from '../../data/picture-header.ts';
-import { readRegularFile } from '../../data/regular-file.ts';
+import { MAX_BYTES } from '../../data/pictures/header.ts';
+import { readRegularFile } from '../../data/pictures/regular-file.ts';
 import { InputError } from '../../errors.ts';
 import type { Part } from '../benchmarks/benchmark.ts';
 

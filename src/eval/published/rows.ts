@@ -2,7 +2,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { decodeUtf8, parseJson, readError, readJsonlValues } from '../../data/jsonl.ts';
-import { openParquet } from '../../data/parquet.ts';
+import { openParquet } from '../../data/parquet/parquet.ts';
 import { InputError } from '../../errors.ts';
 import type { Row } from '../benchmarks/benchmark.ts';
 import type { PublishedRows } from './published-rows.ts';

@@ -5,8 +5,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Chat, loadChat } from '../../data/chat.ts';
-import { openRecords } from '../../data/reader.ts';
+import { type Chat, loadChat } from '../../data/chat/chat.ts';
+import { openRecords } from '../../data/records/reader.ts';
 import type { Learning } from '../../engine/local/compute/memory.ts';
 import { createLocalEngine } from '../../engine/local/index.ts';
 import { LANGUAGE_MODEL } from '../../models/lora/config.ts';

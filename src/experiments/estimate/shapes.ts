@@ -1,8 +1,8 @@
 /** Batches as a recipe's stages hand them to the engine: real lessons, questions and judgements, a few of each. */
 import { join } from 'node:path';
-import type { Chat } from '../../data/chat.ts';
-import { recordCompletion, recordPrompt } from '../../data/prompting.ts';
-import { openRecords, type Records } from '../../data/reader.ts';
+import type { Chat } from '../../data/chat/chat.ts';
+import { recordCompletion, recordPrompt } from '../../data/chat/prompting.ts';
+import { openRecords, type Records } from '../../data/records/reader.ts';
 import type { Prompt, Sequence } from '../../engine/types.ts';
 import { judgeConfigOf } from '../../trm/judge-config.ts';
 import { judgePrompt } from '../../trm/prompt.ts';

@@ -9,10 +9,10 @@ import { basename, join, resolve } from 'node:path';
 import sharp from 'sharp';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { decodePicture, encodePng, readPicture } from '../../data/images.ts';
 import { decodeUtf8, parseJson, readJsonl } from '../../data/jsonl.ts';
-import { absoluteAddress, isPictureUrl } from '../../data/picture-address.ts';
-import { cachedPicture } from '../../data/picture-cache.ts';
+import { absoluteAddress, isPictureUrl } from '../../data/pictures/address.ts';
+import { cachedPicture } from '../../data/pictures/cache.ts';
+import { decodePicture, encodePng, readPicture } from '../../data/pictures/images.ts';
 import {
   listRollouts,
   metricsFile,

@@ -1,6 +1,6 @@
 /** A picture small enough to stand in a page with others, as a data URL. */
 import sharp from 'sharp';
-import { decodePicture } from '../../data/images.ts';
+import { decodePicture } from '../../data/pictures/images.ts';
 import { InputError } from '../../errors.ts';
 import type { Picture } from './input.ts';
 

@@ -1,6 +1,6 @@
 /** Responses whose quality is known, as the bench takes them: rows of docs/trm.md, or any record with response and score. */
-import { OWN_FOLDER, type PictureAccess } from '../../data/picture-access.ts';
-import { type LoadedRecord, openRecords } from '../../data/reader.ts';
+import { OWN_FOLDER, type PictureAccess } from '../../data/pictures/access.ts';
+import { type LoadedRecord, openRecords } from '../../data/records/reader.ts';
 import { InputError } from '../../errors.ts';
 import { parseResponse } from '../../rewards/format.ts';
 import { outcomeReward } from '../../rewards/outcome.ts';

@@ -3,9 +3,9 @@
  * VisualPRM, arXiv 2503.10291): the policy goes on from each step several times, and the step's score is the share of
  * these that come to the right answer. It measures what a step is worth to this policy, not whether it is true.
  */
-import type { Chat } from '../../data/chat.ts';
-import { recordPrompt } from '../../data/prompting.ts';
-import type { LoadedRecord } from '../../data/reader.ts';
+import type { Chat } from '../../data/chat/chat.ts';
+import { recordPrompt } from '../../data/chat/prompting.ts';
+import type { LoadedRecord } from '../../data/records/reader.ts';
 import type { Engine, Prompt } from '../../engine/types.ts';
 import { parseResponse } from '../../rewards/format.ts';
 import { outcomeReward } from '../../rewards/outcome.ts';

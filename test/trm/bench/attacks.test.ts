@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { encodePng, readPicture } from '../../../src/data/images.ts';
+import { encodePng, readPicture } from '../../../src/data/pictures/images.ts';
 import { parseResponse } from '../../../src/rewards/format.ts';
 import { attacked, attacksOn } from '../../../src/trm/bench/attacks.ts';
 import { attackPicture } from '../../../src/trm/bench/picture-attack.ts';

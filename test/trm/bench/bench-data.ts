@@ -1,5 +1,5 @@
 /** Rows of the bench: of the seeing world with the oracle's scores, and of everybody's kind. */
-import type { LoadedRecord } from '../../../src/data/reader.ts';
+import type { LoadedRecord } from '../../../src/data/records/reader.ts';
 import { outcomeReward } from '../../../src/rewards/outcome.ts';
 import type { BenchRow, BenchRows, Questions } from '../../../src/trm/bench/rows.ts';
 import type { Judge, JudgedResponse, JudgeScore } from '../../../src/trm/judge.ts';

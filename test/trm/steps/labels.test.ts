@@ -3,8 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Chat } from '../../../src/data/chat.ts';
-import type { LoadedRecord } from '../../../src/data/reader.ts';
+import type { Chat } from '../../../src/data/chat/chat.ts';
+import type { LoadedRecord } from '../../../src/data/records/reader.ts';
 import type { Engine } from '../../../src/engine/types.ts';
 import {
   type CompletionLabelOptions,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { loadChat } from '../../../src/data/chat.ts';
+import { loadChat } from '../../../src/data/chat/chat.ts';
 import { failed, type Judge, type JudgedResponse } from '../../../src/trm/judge.ts';
 import { judgeConfigJson, judgeConfigOf } from '../../../src/trm/judge-config.ts';
 import { openJudge } from '../../../src/trm/open-judge.ts';

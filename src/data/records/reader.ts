@@ -5,13 +5,13 @@
  */
 import { open, readFile, stat } from 'node:fs/promises';
 import { extname } from 'node:path';
-import { InputError } from '../errors.ts';
+import { InputError } from '../../errors.ts';
+import { repositoryFiles } from '../hub/repository.ts';
+import { decodeUtf8, parseJson, readError, readLines } from '../jsonl.ts';
+import { openParquetRows, type RowCache } from '../parquet/records.ts';
+import { addressOfPath, OWN_FOLDER, type PictureAccess, pictureLooker, rootsOf } from '../pictures/access.ts';
 import { type BadRowRule, type LeftOut, leaveOut, STRICT } from './bad-rows.ts';
-import { repositoryFiles } from './hub/repository.ts';
-import { decodeUtf8, parseJson, readError, readLines } from './jsonl.ts';
 import { chosen, concatenated, type Rows } from './mix.ts';
-import { openParquetRows, type RowCache } from './parquet-records.ts';
-import { addressOfPath, OWN_FOLDER, type PictureAccess, pictureLooker, rootsOf } from './picture-access.ts';
 import { type DataRecord, parseRecord } from './record.ts';
 import { isRepository, listShards } from './shards.ts';
 

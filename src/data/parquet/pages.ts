@@ -12,7 +12,7 @@ import { decompressPage, readDataPage, readDataPageV2 } from 'hyparquet/src/data
 import { readPlain } from 'hyparquet/src/plain.js';
 import { getMaxDefinitionLevel, getMaxRepetitionLevel } from 'hyparquet/src/schema.js';
 import { compressors as all, decompressZstd } from 'hyparquet-compressors';
-import { checkPrefixes, checkRuns, deltaEnd, LIMITS, thriftEnd } from './parquet-bounds.ts';
+import { checkPrefixes, checkRuns, deltaEnd, LIMITS, thriftEnd } from './bounds.ts';
 
 /** A column chunk: where it lies, how it is packed, and what it holds. */
 export interface Chunk {

@@ -2,13 +2,13 @@
  * From a record to what a model reads and learns: the chat of a question by a recipe's template, and the completion
  * of supervised training with a weight a token.
  */
-import type { Picture, Prompt } from '../engine/types.ts';
-import { InputError } from '../errors.ts';
-import { solutionAnswer } from '../rewards/format.ts';
+import type { Picture, Prompt } from '../../engine/types.ts';
+import { InputError } from '../../errors.ts';
+import { solutionAnswer } from '../../rewards/format.ts';
+import { readPicture } from '../pictures/images.ts';
+import type { LoadedRecord } from '../records/reader.ts';
+import type { DataRecord, Segment } from '../records/record.ts';
 import { type Chat, type ChatMessage, chatPrompt } from './chat.ts';
-import { readPicture } from './images.ts';
-import type { LoadedRecord } from './reader.ts';
-import type { DataRecord, Segment } from './record.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 /** Token ids that follow a prompt, and how much each counts in the loss (1 or 0). */

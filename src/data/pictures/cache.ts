@@ -5,11 +5,11 @@
 import { createHash } from 'node:crypto';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { writeFileWhole } from './atomic.ts';
-import { limited } from './limited.ts';
-import { shownAddress } from './picture-address.ts';
-import { type FetchOptions, fetchPicture } from './picture-fetch.ts';
-import { MAX_BYTES, pictureHeader } from './picture-header.ts';
+import { writeFileWhole } from '../atomic.ts';
+import { limited } from '../limited.ts';
+import { shownAddress } from './address.ts';
+import { type FetchOptions, fetchPicture } from './fetch.ts';
+import { MAX_BYTES, pictureHeader } from './header.ts';
 import { readRegularFile } from './regular-file.ts';
 
 /** `$XDG_CACHE_HOME/sophiavl/pictures`, by default under ~/.cache. */

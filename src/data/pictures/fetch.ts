@@ -9,10 +9,10 @@ import https from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pRetry from 'p-retry';
-import { InputError } from '../errors.ts';
-import { brokenConnection, Failed, retryAfterMs, waitMs } from './http-failure.ts';
-import { shortened } from './one-line.ts';
-import { shownAddress } from './picture-address.ts';
+import { InputError } from '../../errors.ts';
+import { shortened } from '../one-line.ts';
+import { brokenConnection, Failed, retryAfterMs, waitMs } from '../servers/http-failure.ts';
+import { shownAddress } from './address.ts';
 import { isPublicAddress, isWebPort } from './public-address.ts';
 
 /** Where it connects to: the world, or what a test has put up. */

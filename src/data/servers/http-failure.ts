@@ -1,6 +1,6 @@
 /** What goes wrong between a client and a server, as one line each, and whether another attempt may help. */
 import { z } from 'zod';
-import { shortened } from './one-line.ts';
+import { shortened } from '../one-line.ts';
 
 /** Takes out of foreign text what must not be shown or kept. */
 export type Hidden = (text: string) => string;

@@ -4,11 +4,11 @@
  * row groups stay at hand.
  */
 import { basename } from 'node:path';
-import { InputError } from '../errors.ts';
-import { decodeUtf8 } from './jsonl.ts';
+import { InputError } from '../../errors.ts';
+import { decodeUtf8 } from '../jsonl.ts';
+import { pathIn, recordFields } from '../records/record.ts';
 import { openParquet, type ParquetFile } from './parquet.ts';
-import { embeddedBytes, type PicturePlace, picturePlace } from './parquet-picture.ts';
-import { pathIn, recordFields } from './record.ts';
+import { embeddedBytes, type PicturePlace, picturePlace } from './picture.ts';
 
 export interface ParquetRows {
   length: number;

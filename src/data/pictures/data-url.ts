@@ -1,8 +1,9 @@
 /** A picture as a data URL: how chats with an OpenAI-compatible server carry pictures. */
+
+import { shownAddress } from './address.ts';
+import { pictureBytes } from './bytes.ts';
+import type { PictureFormat } from './header.ts';
 import { decodeWhole, encodePng } from './images.ts';
-import { shownAddress } from './picture-address.ts';
-import { pictureBytes } from './picture-bytes.ts';
-import type { PictureFormat } from './picture-header.ts';
 
 /** What every server can be expected to open. */
 const COMMON: Partial<Record<PictureFormat, string>> = {

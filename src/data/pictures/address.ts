@@ -3,8 +3,8 @@
  * a Parquet file, or an http(s) URL. Everything that reads, writes or names pictures takes addresses apart here.
  */
 import { basename, relative, resolve } from 'node:path';
-import { shortened } from './one-line.ts';
-import { withoutSecrets } from './server-name.ts';
+import { shortened } from '../one-line.ts';
+import { withoutSecrets } from '../servers/server-name.ts';
 
 export type PictureAddress =
   | { kind: 'file'; file: string }

@@ -6,11 +6,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Template } from '@huggingface/jinja';
 import { z } from 'zod';
-import type { Picture, Prompt, PromptChunk } from '../engine/types.ts';
-import { InputError } from '../errors.ts';
-import { decodeUtf8, readError } from './jsonl.ts';
+import type { Picture, Prompt, PromptChunk } from '../../engine/types.ts';
+import { InputError } from '../../errors.ts';
+import { decodeUtf8, readError } from '../jsonl.ts';
+import { parseWith } from '../validate.ts';
 import { loadTokenizer, readJsonObject, type Tokenizer } from './tokenizer.ts';
-import { parseWith } from './validate.ts';
 
 const ChatPart = z.discriminatedUnion(
   'type',

@@ -4,10 +4,10 @@
  */
 import { constants } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
-import { InputError } from '../errors.ts';
-import { readError } from './jsonl.ts';
-import { requireInside } from './picture-access.ts';
-import { shownAddress } from './picture-address.ts';
+import { InputError } from '../../errors.ts';
+import { readError } from '../jsonl.ts';
+import { requireInside } from './access.ts';
+import { shownAddress } from './address.ts';
 
 export interface RegularFile {
   maxBytes: number;

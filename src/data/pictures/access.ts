@@ -6,8 +6,8 @@
 import { lstatSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
-import { InputError } from '../errors.ts';
-import { absoluteAddress, isPictureUrl, pictureAddress, shownAddress } from './picture-address.ts';
+import { InputError } from '../../errors.ts';
+import { absoluteAddress, isPictureUrl, pictureAddress, shownAddress } from './address.ts';
 
 export interface PictureAccess {
   /** Folders in which pictures may lie, beside the one of the record's file; null: anywhere. */

@@ -7,8 +7,8 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Tokenizer as HubTokenizer } from '@huggingface/tokenizers';
-import { InputError } from '../errors.ts';
-import { decodeUtf8, parseJson, readError } from './jsonl.ts';
+import { InputError } from '../../errors.ts';
+import { decodeUtf8, parseJson, readError } from '../jsonl.ts';
 
 export interface Tokenizer {
   /** Token ids of a text: special tokens in it are recognised, nothing is added. */

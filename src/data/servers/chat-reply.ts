@@ -1,7 +1,7 @@
 /** A server's answer to a chat: `choices[0]` of a chat completion, checked. */
 import { z } from 'zod';
+import { shortened } from '../one-line.ts';
 import { Failed, type Hidden } from './http-failure.ts';
-import { shortened } from './one-line.ts';
 
 /** An alternative at a position. */
 const Alternative = z.object({ token: z.string(), logprob: z.number() });

@@ -6,12 +6,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import OpenAI from 'openai';
 import pRetry from 'p-retry';
-import { InputError } from '../errors.ts';
-import type { ChatMessage } from './chat.ts';
+import { InputError } from '../../errors.ts';
+import type { ChatMessage } from '../chat/chat.ts';
+import { abortReason, limited } from '../limited.ts';
+import { pictureUrl } from '../pictures/data-url.ts';
 import { type ChatReply, parseReply } from './chat-reply.ts';
 import { bodyText, brokenConnection, Failed, type Hidden, hiding, refusal, waitMs } from './http-failure.ts';
-import { abortReason, limited } from './limited.ts';
-import { pictureUrl } from './picture-url.ts';
 import { withoutSecrets } from './server-name.ts';
 
 export interface EndpointOptions {

@@ -7,8 +7,8 @@
  */
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { decodeUtf8, parseJson, readError } from './jsonl.ts';
-import { parseWith } from './validate.ts';
+import { decodeUtf8, parseJson, readError } from '../jsonl.ts';
+import { parseWith } from '../validate.ts';
 
 export const domains = ['general', 'chart', 'knowledge', 'ocr', 'math'] as const;
 export type Domain = (typeof domains)[number];

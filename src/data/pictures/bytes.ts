@@ -2,11 +2,11 @@
  * The one way from a picture's address (picture-address.ts) to its encoded bytes. Whatever reads, shows or hashes a
  * picture goes through here, so that the limits hold everywhere.
  */
-import { InputError } from '../errors.ts';
-import { parquetPicture } from './parquet-picture.ts';
-import { pictureAddress, shownAddress } from './picture-address.ts';
-import { fetchedPicture } from './picture-cache.ts';
-import { MAX_BYTES } from './picture-header.ts';
+import { InputError } from '../../errors.ts';
+import { parquetPicture } from '../parquet/picture.ts';
+import { pictureAddress, shownAddress } from './address.ts';
+import { fetchedPicture } from './cache.ts';
+import { MAX_BYTES } from './header.ts';
 import { readRegularFile, requireRegularFile } from './regular-file.ts';
 
 /**

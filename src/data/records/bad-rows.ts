@@ -2,7 +2,7 @@
  * Rows that cannot be used, of data that is never all good: they are left out and said, up to a share of all rows; beyond
  * it, it is the data that is bad and not a row of it.
  */
-import { InputError } from '../errors.ts';
+import { InputError } from '../../errors.ts';
 
 export interface BadRowRule {
   /** Largest share of the rows that may be left out, 0…1; 0: the first bad row is an error. */

@@ -6,11 +6,11 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { type FileMetaData, parquetMetadata, parquetSchema, type SchemaTree } from 'hyparquet';
 import { assembleAsync, asyncGroupToRows } from 'hyparquet/src/rowgroup.js';
-import { InputError } from '../errors.ts';
-import { readError } from './jsonl.ts';
-import { shortened } from './one-line.ts';
-import { LIMITS, thriftEnd } from './parquet-bounds.ts';
-import { type Chunk, decodePages, listPages, type Page, type ReadBytes } from './parquet-pages.ts';
+import { InputError } from '../../errors.ts';
+import { readError } from '../jsonl.ts';
+import { shortened } from '../one-line.ts';
+import { LIMITS, thriftEnd } from './bounds.ts';
+import { type Chunk, decodePages, listPages, type Page, type ReadBytes } from './pages.ts';
 
 export interface ParquetFile {
   /** As it was given. */

@@ -4,9 +4,9 @@
  */
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
-import { InputError } from '../errors.ts';
-import { isTemporary } from './atomic.ts';
-import { readError } from './jsonl.ts';
+import { InputError } from '../../errors.ts';
+import { isTemporary } from '../atomic.ts';
+import { readError } from '../jsonl.ts';
 
 export const isRepository = (what: string): boolean => /^hf:\/\//i.test(what);
 

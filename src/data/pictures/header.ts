@@ -3,7 +3,7 @@
  * size in pixels and how many frames it has. PNG: W3C PNG 3; JPEG: ITU-T T.81; GIF: GIF89a; WebP: RFC 9649; TIFF: TIFF 6.0;
  * AVIF: ISO/IEC 23008-12 (HEIF).
  */
-import { InputError } from '../errors.ts';
+import { InputError } from '../../errors.ts';
 
 export type PictureFormat = 'png' | 'jpeg' | 'webp' | 'gif' | 'tiff' | 'avif';
 

@@ -6,13 +6,13 @@
  */
 import { createHash } from 'node:crypto';
 import sharp from 'sharp';
-import type { Picture } from '../engine/types.ts';
-import { InputError } from '../errors.ts';
-import { limited } from './limited.ts';
-import { shortened } from './one-line.ts';
-import { shownAddress } from './picture-address.ts';
-import { pictureBytes } from './picture-bytes.ts';
-import { MAX_PIXELS, type PictureFormat, pictureHeader, pngChunks, requireSize } from './picture-header.ts';
+import type { Picture } from '../../engine/types.ts';
+import { InputError } from '../../errors.ts';
+import { limited } from '../limited.ts';
+import { shortened } from '../one-line.ts';
+import { shownAddress } from './address.ts';
+import { pictureBytes } from './bytes.ts';
+import { MAX_PIXELS, type PictureFormat, pictureHeader, pngChunks, requireSize } from './header.ts';
 
 // Pictures are small and read one by one: libvips' own threads and caches would only cost.
 sharp.concurrency(1);

@@ -5,8 +5,8 @@
  */
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { InputError } from '../errors.ts';
-import { readError } from './jsonl.ts';
+import { InputError } from '../../errors.ts';
+import { readError } from '../jsonl.ts';
 import { openParquet, type ParquetFile } from './parquet.ts';
 
 /** The encoded bytes of the picture in row `row` (0-based). Throws InputError `FILE#ROW: …`. */

@@ -1,8 +1,8 @@
 /** A prompt as the list of token ids that transformers' processor makes of it: each picture as a run of placeholders. */
-import type { Prompt } from '../engine/types.ts';
-import type { Qwen25VlConfig } from '../models/qwen2-5-vl/config.ts';
-import { imageSegment } from '../models/qwen2-5-vl/positions.ts';
-import { type ProcessorConfig, pictureGrid } from '../models/qwen2-5-vl/processor.ts';
+import type { Prompt } from '../../engine/types.ts';
+import type { Qwen25VlConfig } from '../../models/qwen2-5-vl/config.ts';
+import { imageSegment } from '../../models/qwen2-5-vl/positions.ts';
+import { type ProcessorConfig, pictureGrid } from '../../models/qwen2-5-vl/processor.ts';
 
 /** Throws InputError for a picture that cannot be brought to size. */
 export function promptIds(prompt: Prompt, config: Qwen25VlConfig, processor: ProcessorConfig): number[] {

@@ -3,8 +3,8 @@
  * section 3.4), with three optional additions of ours. Real files are loose, so what may be left out may also be null.
  */
 import { z } from 'zod';
-import { type ProblemType, problemTypes } from '../rewards/types.ts';
-import { parseWith } from './validate.ts';
+import { type ProblemType, problemTypes } from '../../rewards/types.ts';
+import { parseWith } from '../validate.ts';
 
 export const dataTypes = ['image', 'text'] as const;
 export type DataType = (typeof dataTypes)[number];
