@@ -2,11 +2,10 @@
 import { type Command, Option } from 'commander';
 import { InputError } from '../errors.ts';
 import type { Row, Scorer } from '../eval/benchmarks/benchmark.ts';
-import { scorers } from '../eval/benchmarks/benchmark.ts';
-import { benchmarkOf, type KnownBenchmark, knownBenchmarks } from '../eval/benchmarks/index.ts';
+import { benchmarkNames, scorers } from '../eval/benchmarks/benchmark.ts';
 
 interface Flags {
-  benchmark: KnownBenchmark;
+  benchmark: string;
   predictions: string;
   out?: string;
   scorer: Scorer;
@@ -17,9 +16,7 @@ export function register(program: Command): void {
   program
     .command('score')
     .description("Score predictions of a benchmark by its own scripts' rules, without a model")
-    .addOption(
-      new Option('--benchmark <name>', 'whose rules hold').choices(knownBenchmarks).makeOptionMandatory(),
-    )
+    .requiredOption('--benchmark <name>', `whose rules hold: ${benchmarkNames.join(', ')}`)
     .requiredOption('--predictions <file>', 'rows with the benchmark’s field names, or - for standard input')
     .option('--out <file>', 'writes the rows with `hit` as JSON Lines')
     .addOption(
@@ -32,11 +29,12 @@ export function register(program: Command): void {
 }
 
 async function score(flags: Flags): Promise<void> {
+  const { benchmarkNamed } = await import('../eval/benchmarks/index.ts');
   const { readPredictions } = await import('../eval/prediction-file.ts');
-  const benchmark = await benchmarkOf(flags.benchmark);
+  const benchmark = await benchmarkNamed(flags.benchmark, `--benchmark ${flags.benchmark}`);
   const values: unknown[] = [];
   const rows: Row[] = [];
-  for await (const { value, source } of readPredictions(flags.predictions, flags.benchmark)) {
+  for await (const { value, source } of readPredictions(flags.predictions, benchmark.name)) {
     rows.push(benchmark.parse(value, source));
     values.push(value);
   }

@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { benchmarkOf, knownBenchmarks } from '../../src/eval/benchmarks/index.ts';
+import { benchmarkNames } from '../../src/eval/benchmarks/benchmark.ts';
+import { benchmarkNamed } from '../../src/eval/benchmarks/index.ts';
 import { openPublished } from '../../src/eval/published/questions.ts';
 import { scored } from '../../src/eval/scoring.ts';
 import { endpointJudge } from '../../src/trm/endpoint-judge.ts';
@@ -34,7 +35,7 @@ const answering = (...rules: [has: string, ...does: string[]][]): Plan => ({
 const scoresIn = (dir: string) => JSON.parse(readFileSync(join(dir, 'scores.json'), 'utf8'));
 const textsAsked = async () => (await server.log()).map(({ text }) => text);
 
-describe.each(knownBenchmarks)('%s', (name) => {
+describe.each(benchmarkNames)('%s', (name) => {
   it('asks every published question, and predictions.jsonl read back gives the same scores', async () => {
     await server.plan(answering(['Is the square', 'Yes'], ['', 'I think so. <answer>B</answer>']));
     await server.forget();
@@ -115,8 +116,8 @@ describe('a question without a response', () => {
     expect(linesOf(out)[3]).toMatchObject({ failure: expect.any(String), hit: false });
   });
 
-  it.each(knownBenchmarks)('is never right by a scorer that guesses: %s', async (name) => {
-    const benchmark = await benchmarkOf(name);
+  it.each(benchmarkNames)('is never right by a scorer that guesses: %s', async (name) => {
+    const benchmark = await benchmarkNamed(name, 'test');
     const { list } = await openPublished(benchmark, benchmark.asking.variants[0], samples, null);
     const silent = list.map(({ fields }) => ({ ...fields, failure: 'gone' }));
     for (const scorer of ['official', 'vlmevalkit'] as const) {

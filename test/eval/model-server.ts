@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Asker, endpointAsker, type SamplingOptions } from '../../src/eval/asking/asker.ts';
 import { formats } from '../../src/eval/asking/template.ts';
-import type { Row } from '../../src/eval/benchmarks/benchmark.ts';
-import { benchmarkOf, type KnownBenchmark } from '../../src/eval/benchmarks/index.ts';
+import type { BenchmarkName, Row } from '../../src/eval/benchmarks/benchmark.ts';
+import { benchmarkNamed } from '../../src/eval/benchmarks/index.ts';
 import { type BenchmarkOptions, evaluateBenchmark } from '../../src/eval/evaluate-benchmark.ts';
 import { openPublished } from '../../src/eval/published/questions.ts';
 
@@ -20,12 +20,12 @@ export function askerAt(url: string, sampling: Partial<SamplingOptions> = {}): P
 
 /** Evaluates a sample, or the files in `data`, by the model at `url`. */
 export async function evaluateSample(
-  name: KnownBenchmark,
+  name: BenchmarkName,
   out: string,
   url: string,
   { data = samples, variant, ...options }: Partial<BenchmarkOptions> & { data?: string } = {},
 ) {
-  const benchmark = await benchmarkOf(name);
+  const benchmark = await benchmarkNamed(name, 'test');
   const chosen = variant ?? benchmark.asking.variants[0];
   const questions = await openPublished(benchmark, chosen, data, null);
   const asked = options.samples ?? 1;

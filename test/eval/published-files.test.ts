@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { decodePicture } from '../../src/data/pictures/images.ts';
 import type { ShownPart } from '../../src/eval/asking/asker.ts';
 import type { Asking } from '../../src/eval/benchmarks/benchmark.ts';
-import { benchmarkOf, type KnownBenchmark, knownBenchmarks } from '../../src/eval/benchmarks/index.ts';
+import { type BenchmarkName, benchmarkNames } from '../../src/eval/benchmarks/benchmark.ts';
+import { benchmarkNamed } from '../../src/eval/benchmarks/index.ts';
 import { openPublished } from '../../src/eval/published/questions.ts';
 import { openTsv } from '../../src/eval/published/tsv.ts';
 import { samples } from './model-server.ts';
@@ -18,8 +19,8 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const open = async (name: KnownBenchmark, variant?: string, dir = samples, limit: number | null = null) => {
-  const benchmark = await benchmarkOf(name);
+const open = async (name: BenchmarkName, variant?: string, dir = samples, limit: number | null = null) => {
+  const benchmark = await benchmarkNamed(name, 'test');
   return openPublished(benchmark, variant ?? benchmark.asking.variants[0], dir, limit);
 };
 /** Colours in the middle of a question's squares. */
@@ -39,7 +40,7 @@ const BLUE = '30,60,200';
 const YELLOW = '230,210,40';
 
 describe('the samples', () => {
-  it.each<[KnownBenchmark, string | undefined, number]>([
+  it.each<[BenchmarkName, string | undefined, number]>([
     ['mathvista', undefined, 6],
     ['mathverse', 'testmini', 10],
     ['mathverse', 'text_only', 2],
@@ -61,7 +62,7 @@ describe('the samples', () => {
     }
   });
 
-  it.each(knownBenchmarks)('%s: a folder of its own, or one above it, is the same', async (name) => {
+  it.each(benchmarkNames)('%s: a folder of its own, or one above it, is the same', async (name) => {
     const [above, own] = await Promise.all([open(name), open(name, undefined, join(samples, name))]);
     expect(own.digest).toBe(above.digest);
     expect((await open(name, undefined, samples, 1)).digest).not.toBe(above.digest);
@@ -151,14 +152,14 @@ describe('without a folder', () => {
       const file = `data/testmini-${shard}-of-00002.parquet`;
       cached('AI4Math/MathVista', file, `mathvista/${file}`);
     }
-    const benchmark = await benchmarkOf('mathvista');
+    const benchmark = await benchmarkNamed('mathvista', 'test');
     const fetched = await openPublished(benchmark, 'testmini', null, null);
     expect(fetched.digest).toBe((await open('mathvista')).digest);
   });
 
   it('or of another one; what is not there is one line', async () => {
     cached('somebody/copies', 'mmstar.parquet', 'mmstar/mmstar.parquet');
-    const benchmark = await benchmarkOf('mmstar');
+    const benchmark = await benchmarkNamed('mmstar', 'test');
     const copy = await openPublished(benchmark, 'val', 'hf://datasets/somebody/copies', null);
     expect(copy.list).toHaveLength(4);
     await expect(openPublished(benchmark, 'val', null, null)).rejects.toThrow(

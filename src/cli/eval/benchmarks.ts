@@ -65,18 +65,13 @@ export async function evaluateBenchmarks(flags: EvalFlags, names: string): Promi
 
 /** Names as the flag gives them. Throws InputError. */
 async function benchmarksOf(names: string): Promise<{ benchmark: Benchmark; variant: string }[]> {
-  const { benchmarkOf, knownBenchmarks } = await import('../../eval/benchmarks/index.ts');
+  const { benchmarkNamed } = await import('../../eval/benchmarks/index.ts');
   const wanted: { benchmark: Benchmark; variant: string }[] = [];
   for (const text of names.split(',')) {
     const [name, variant, ...rest] = text.trim().split(':');
-    const known = knownBenchmarks.find((one) => one === name.toLowerCase());
-    if (known === undefined || rest.length > 0)
-      throw new InputError(
-        `--benchmark ${text.trim()}: no such benchmark; there are ${knownBenchmarks.join(', ')}`,
-      );
-    const benchmark = await benchmarkOf(known);
+    const benchmark = await benchmarkNamed(name, `--benchmark ${text.trim()}`);
     const { variants } = benchmark.asking;
-    if (variant !== undefined && !variants.includes(variant))
+    if (rest.length > 0 || (variant !== undefined && !variants.includes(variant)))
       throw new InputError(`--benchmark ${text.trim()}: its variants are ${variants.join(', ')}`);
     wanted.push({ benchmark, variant: variant ?? variants[0] });
   }
