@@ -1,6 +1,6 @@
 /**
  * Predictions of a benchmark as the harnesses write them: JSON Lines, a JSON array, or an object of rows by their ids
- * (MathVista's result file, and MMMU's rows by id). What a row holds is the benchmark's affair.
+ * (MathVista's result file, and MMMU's rows by id); and VLMEvalKit's tables (prediction-tables.ts). What a row holds is the benchmark's affair.
  */
 import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
@@ -8,6 +8,7 @@ import { buffer } from 'node:stream/consumers';
 import { decodeUtf8, parseJson, readError, readJsonl } from '../data/jsonl.ts';
 import { InputError } from '../errors.ts';
 import type { BenchmarkName } from './benchmarks/benchmark.ts';
+import { readTable, tableExtensions } from './prediction-tables.ts';
 
 export interface PredictionRow {
   value: unknown;
@@ -22,6 +23,7 @@ const readers: Record<string, Reader> = {
   '.jsonl': (file) => readJsonl(file),
   '.ndjson': (file) => readJsonl(file),
   '.json': readJson,
+  ...Object.fromEntries(tableExtensions.map((extension) => [extension, readTable])),
 };
 
 /** Rows of a file of predictions, or of standard input (`-`). Throws InputError. */

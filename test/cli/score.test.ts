@@ -153,3 +153,18 @@ it('a command line that does not fit is refused in one line', async () => {
   expect([absent.code, absent.stderr]).toEqual([2, 'absent.jsonl: cannot read: no such file\n']);
   expect(existsSync(join(folder, 'never.jsonl'))).toBe(false);
 });
+
+it.each([
+  ['tsv', '\t'],
+  ['csv', ','],
+])('reads a table of VLMEvalKit, .%s', async (extension, delimiter) => {
+  const cells = [
+    ['index', 'question', 'A', 'B', 'answer', 'category', 'prediction'],
+    ['0', 'q', 'one', 'two', 'B', 'math', 'B'],
+    ['1', 'q', 'one', 'two', 'A', 'math', 'B'],
+  ];
+  const file = written(`table.${extension}`, cells.map((row) => `${row.join(delimiter)}\n`).join(''));
+  const { code, stdout } = await score('--benchmark', 'mmstar', '--predictions', file, '--json');
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ n: 2, correct: 1 });
+});
