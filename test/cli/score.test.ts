@@ -168,3 +168,14 @@ it.each([
   expect(code).toBe(0);
   expect(JSON.parse(stdout)).toMatchObject({ n: 2, correct: 1 });
 });
+
+it.each([
+  ['mme', { category: 'OCR', image_path: '1', answer: 'Yes', prediction: 'yes' }],
+  ['chartqa', { answer: '1', prediction: '1' }],
+  ['mmstar', { index: 1, category: 'c', A: '1', B: '2', answer: 'A', prediction: 'A' }],
+  ['mmbench', { index: 1, question: 'q', A: '1', B: '2', answer: 'A', prediction: 'A' }],
+])('takes VLMEvalKit’s `prediction` for a response: %s', async (benchmark, predicted) => {
+  const { code, stdout } = await piped(JSON.stringify(predicted), '--benchmark', benchmark, '--json');
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ n: 1, correct: 1 });
+});

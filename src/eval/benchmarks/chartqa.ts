@@ -15,7 +15,7 @@ import { firstOf, isMissing, text } from './cells.ts';
 import { pictureName, picturePart } from './picture-part.ts';
 import { pyFloat } from './python.ts';
 import { pyLiteral } from './python-literal.ts';
-import { decidedBy, deciders, scoredCells, scoredText } from './scored-text.ts';
+import { decidedBy, deciders, scoredCells, scoredText, withResponse } from './scored-text.ts';
 import { counts, tally, tallyBy } from './tally.ts';
 
 const tolerance = 0.05;
@@ -30,7 +30,7 @@ const rowSchema = z.looseObject({
 });
 
 function parse(value: unknown, source: string): Row {
-  const row = parseWith(rowSchema, value, source);
+  const row = parseWith(rowSchema, withResponse(value), source);
   if (truthsOf(row).length === 0)
     throw new InputError(`${source}: answer: is missing; the true answer stands in answer or label`);
   return row;

@@ -14,7 +14,7 @@ import { firstOf, isMissing, text } from './cells.ts';
 import { optionsOf } from './choice-inference.ts';
 import { choiceText, choose, matchOption } from './choice-rows.ts';
 import { picturePart } from './picture-part.ts';
-import { deciders, scoredCells } from './scored-text.ts';
+import { deciders, scoredCells, withResponse } from './scored-text.ts';
 import { counts, tally, tallyBy } from './tally.ts';
 
 /** The abilities' names in MMBench's tables. */
@@ -46,7 +46,7 @@ const rowSchema = publishedSchema.extend({
 });
 
 function parse(value: unknown, source: string): Row {
-  const row = parseWith(rowSchema, value, source);
+  const row = parseWith(rowSchema, withResponse(value), source);
   if (Object.keys(optionsOf(row)).length === 0)
     throw new InputError(`${source}: A: is missing; the options' texts stand in A, B, C …`);
   return row;

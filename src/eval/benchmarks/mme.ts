@@ -15,7 +15,7 @@ import type { Benchmark, Question, Result, Row, Scorer } from './benchmark.ts';
 import { firstOf, isMissing, text } from './cells.ts';
 import { fillTemplate } from './fill-template.ts';
 import { pictureName, picturePart } from './picture-part.ts';
-import { decidedBy, deciders, scoredCells, scoredText } from './scored-text.ts';
+import { decidedBy, deciders, scoredCells, scoredText, withResponse } from './scored-text.ts';
 import { counts, tally } from './tally.ts';
 import { anywhere, atTheHead, type YesNo } from './yes-no.ts';
 
@@ -44,7 +44,7 @@ const rowSchema = z.looseObject({
 });
 
 function parse(value: unknown, source: string): Row {
-  const row = parseWith(rowSchema, value, source);
+  const row = parseWith(rowSchema, withResponse(value), source);
   if (pictureOf(row) === undefined)
     throw new InputError(
       `${source}: image_path: is missing; it (or question_id) says which two questions share a picture`,

@@ -15,7 +15,7 @@ import { firstOf, text } from './cells.ts';
 import { optionsOf } from './choice-inference.ts';
 import { choiceText, choose, matchOption } from './choice-rows.ts';
 import { picturePart } from './picture-part.ts';
-import { deciders, scoredCells, scoredText } from './scored-text.ts';
+import { deciders, scoredCells, scoredText, withResponse } from './scored-text.ts';
 import { counts, tally, tallyBy } from './tally.ts';
 
 const publishedSchema = z.looseObject({
@@ -97,7 +97,7 @@ function question(published: Row, source: string): Question {
 export const mmstar: Benchmark = {
   name: 'mmstar',
   title: 'MMStar',
-  parse: (value, source) => parseWith(rowSchema, value, source),
+  parse: (value, source) => parseWith(rowSchema, withResponse(value), source),
   score,
   asking: {
     variants: ['val'],

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { answerText } from './answer-text.ts';
 import type { Row } from './benchmark.ts';
+import { officialNames } from './fields.ts';
 
 /** Both as a prediction file holds them: an empty table cell (null) is an empty response, a number is its digits. */
 export const scoredCells = {
@@ -13,6 +14,9 @@ export const scoredCells = {
     .transform((response) => (response === null ? '' : String(response))),
   extraction: z.string().nullish(),
 };
+
+/** With `response` where a row has VLMEvalKit's name of it. */
+export const withResponse = (value: unknown) => officialNames(value, { response: ['prediction'] });
 
 export function scoredText(row: Row): string {
   return typeof row.extraction === 'string' ? row.extraction : answerText(String(row.response ?? '')).text;
