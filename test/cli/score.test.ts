@@ -179,3 +179,12 @@ it.each([
   expect(code).toBe(0);
   expect(JSON.parse(stdout)).toMatchObject({ n: 1, correct: 1 });
 });
+
+it.each([
+  ['chartqa', { answer: '', response: null }],
+  ['mmstar', { index: 1, category: 'c', question: 'Q Options: A: , B: b', answer: 'A', response: null }],
+])('a response of null is never right: %s', async (benchmark, unsaid) => {
+  const { code, stdout } = await piped(JSON.stringify(unsaid), '--benchmark', benchmark, '--json');
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ n: 1, correct: 0, decided_by: { none: 1 } });
+});

@@ -15,7 +15,7 @@ import { firstOf, isMissing, text } from './cells.ts';
 import { pictureName, picturePart } from './picture-part.ts';
 import { pyFloat } from './python.ts';
 import { pyLiteral } from './python-literal.ts';
-import { decidedBy, deciders, scoredCells, scoredText, withResponse } from './scored-text.ts';
+import { decidedBy, deciders, isUnsaid, scoredCells, scoredText, withResponse } from './scored-text.ts';
 import { counts, tally, tallyBy } from './tally.ts';
 
 const tolerance = 0.05;
@@ -68,8 +68,8 @@ function score(rows: readonly Row[], scorer: Scorer): Result {
   const read = rows.map((row) => {
     const said = strip(scoredText(row));
     return {
-      hit: truthsOf(row).some((truth) => isRelaxedCorrect(truth, said)),
-      decided_by: decidedBy(row, true),
+      hit: !isUnsaid(row) && truthsOf(row).some((truth) => isRelaxedCorrect(truth, said)),
+      decided_by: decidedBy(row, !isUnsaid(row)),
     };
   });
   return {

@@ -7,7 +7,7 @@ import type { ModelStep, Row } from './benchmark.ts';
 import { isMissing, text } from './cells.ts';
 import { type Choices, inferChoice, optionsOf } from './choice-inference.ts';
 import { fillTemplate } from './fill-template.ts';
-import { type DecidedBy, decidedBy, scoredText } from './scored-text.ts';
+import { type DecidedBy, decidedBy, isUnsaid, scoredText } from './scored-text.ts';
 
 /**
  * A row's options: its columns, or else what its question ends with (`Options: A: …, B: …` as MMStar's repository on the hub
@@ -45,7 +45,7 @@ export interface Choice {
 
 /** Which option a row's response means, and whether it is the right one. Where nothing decides it is wrong. */
 export function choose(row: Row): Choice {
-  const extracted = inferChoice(scoredText(row), choicesOf(row));
+  const extracted = isUnsaid(row) ? null : inferChoice(scoredText(row), choicesOf(row));
   return {
     right: extracted === text(row.answer),
     extracted,
@@ -74,7 +74,8 @@ Write that option's capital letter and nothing else; write Z where the reply ref
   prompt(row, template) {
     const choices = choicesOf(row);
     const response = scoredText(row);
-    if (typeof row.extraction === 'string' || inferChoice(response, choices) !== null) return null;
+    if (isUnsaid(row) || typeof row.extraction === 'string' || inferChoice(response, choices) !== null)
+      return null;
     const options = Object.entries(choices).map(([letter, option]) => `${letter}. ${option}`.trim());
     return fillTemplate(template, {
       question: text(row.question ?? ''),

@@ -15,7 +15,7 @@ import type { Benchmark, Question, Result, Row, Scorer } from './benchmark.ts';
 import { firstOf, isMissing, text } from './cells.ts';
 import { fillTemplate } from './fill-template.ts';
 import { pictureName, picturePart } from './picture-part.ts';
-import { decidedBy, deciders, scoredCells, scoredText, withResponse } from './scored-text.ts';
+import { decidedBy, deciders, isUnsaid, scoredCells, scoredText, withResponse } from './scored-text.ts';
 import { counts, tally } from './tally.ts';
 import { anywhere, atTheHead, type YesNo } from './yes-no.ts';
 
@@ -168,7 +168,7 @@ Reply: {response}
 Write one word: Yes or No, or Unknown where the reply means neither.`,
       prompt(row, template) {
         const said = scoredText(row);
-        if (typeof row.extraction === 'string' || anywhere(said) !== null) return null;
+        if (isUnsaid(row) || typeof row.extraction === 'string' || anywhere(said) !== null) return null;
         return fillTemplate(template, { question: text(row.question ?? ''), response: said });
       },
       read(row, reply) {

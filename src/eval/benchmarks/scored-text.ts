@@ -7,16 +7,19 @@ import { answerText } from './answer-text.ts';
 import type { Row } from './benchmark.ts';
 import { officialNames } from './fields.ts';
 
-/** Both as a prediction file holds them: an empty table cell (null) is an empty response, a number is its digits. */
+/** Both as a prediction file holds them: a number is its digits; null is a request that failed. */
 export const scoredCells = {
   response: z
     .union([z.string(), z.number(), z.null()])
-    .transform((response) => (response === null ? '' : String(response))),
+    .transform((response) => (response === null ? null : String(response))),
   extraction: z.string().nullish(),
 };
 
 /** With `response` where a row has VLMEvalKit's name of it. */
 export const withResponse = (value: unknown) => officialNames(value, { response: ['prediction'] });
+
+/** Nothing was said, and no language model read anything in it: never right, and nothing to ask about. */
+export const isUnsaid = (row: Row) => row.response === null && typeof row.extraction !== 'string';
 
 export function scoredText(row: Row): string {
   return typeof row.extraction === 'string' ? row.extraction : answerText(String(row.response ?? '')).text;
