@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { InputError } from '../errors.ts';
 import type { Row, Scorer } from '../eval/benchmarks/benchmark.ts';
 import { benchmarkNames, scorers } from '../eval/benchmarks/benchmark.ts';
+import type { PredictionRow } from '../eval/scoring.ts';
 
 interface Flags {
   benchmark: string;
@@ -31,15 +32,18 @@ export function register(program: Command): void {
 async function score(flags: Flags): Promise<void> {
   const { benchmarkNamed } = await import('../eval/benchmarks/index.ts');
   const { readPredictions } = await import('../eval/prediction-file.ts');
+  const { isFailed, scored } = await import('../eval/scoring.ts');
   const benchmark = await benchmarkNamed(flags.benchmark, `--benchmark ${flags.benchmark}`);
   const values: unknown[] = [];
   const rows: Row[] = [];
   for await (const { value, source } of readPredictions(flags.predictions, benchmark.name)) {
-    rows.push(benchmark.parse(value, source));
+    rows.push(benchmark.parse(isFailed(value) ? { ...value, response: null } : value, source));
     values.push(value);
   }
   if (rows.length === 0) throw new InputError(`${flags.predictions}: holds no rows`);
-  const result = benchmark.score(rows, flags.scorer);
+  const result = values.some(isFailed)
+    ? scored(benchmark, values as PredictionRow[], flags.scorer)
+    : benchmark.score(rows, flags.scorer);
   if (flags.out !== undefined) {
     const { writeJsonl } = await import('../data/jsonl.ts');
     await writeJsonl(

@@ -4,6 +4,13 @@ import type { Benchmark, Result, Row, Scorer } from './benchmarks/benchmark.ts';
 /** A line of predictions.jsonl: the official fields with a response, or with the reason why there is none. */
 export type PredictionRow = Row & ({ response: string } | { failure: string });
 
+/** A question without a response, as `sophia eval` writes it with `--failures wrong`. */
+export function isFailed(value: unknown): value is Row & { failure: string } {
+  if (typeof value !== 'object' || value === null) return false;
+  const { failure, ...row } = value as Row;
+  return typeof failure === 'string' && !('response' in row || 'prediction' in row || 'extraction' in row);
+}
+
 /**
  * What stands in for a response that is not there. A scorer may read an answer into nothing (MathVista's takes the option
  * most like it) or into anything else, but no answer is right whatever stands here.
@@ -22,13 +29,13 @@ export function scored(
     const result = benchmark.score(
       rows.map((row, i) =>
         benchmark.parse(
-          'response' in row ? row : { ...row, response: NO_RESPONSE[attempt[i]] },
+          isFailed(row) ? { ...row, response: NO_RESPONSE[attempt[i]] } : row,
           `${source}:${i + 1}`,
         ),
       ),
       scorer,
     );
-    const lucky = rows.flatMap((row, i) => (!('response' in row) && result.rows[i].hit ? [i] : []));
+    const lucky = rows.flatMap((row, i) => (isFailed(row) && result.rows[i].hit ? [i] : []));
     if (lucky.length === 0) return result;
     for (const i of lucky) {
       attempt[i] += 1;

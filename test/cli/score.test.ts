@@ -188,3 +188,17 @@ it.each([
   expect(code).toBe(0);
   expect(JSON.parse(stdout)).toMatchObject({ n: 1, correct: 0, decided_by: { none: 1 } });
 });
+
+it('reads what `eval --failures wrong` writes: a row with a failure in place of a response is wrong', async () => {
+  const mmstar = { category: 'c', A: '1', B: '2', answer: 'A' };
+  const file = written(
+    'failed.jsonl',
+    jsonl([
+      { ...mmstar, index: 1, response: 'A' },
+      { ...mmstar, index: 2, failure: 'gone' },
+    ]),
+  );
+  const { code, stdout } = await score('--benchmark', 'mmstar', '--predictions', file, '--json');
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ n: 2, correct: 1 });
+});
