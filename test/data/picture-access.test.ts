@@ -80,6 +80,18 @@ describe('a record reaches', () => {
     await expect(open(dir, '../private/secret.png', access)).rejects.toThrow(/lies outside of/);
   });
 
+  it('nothing by a link that poses as the data of a run', async () => {
+    const dir = strangersData();
+    mkdirSync(join(dir, 'set/trm'), { recursive: true });
+    symlinkSync('../private', join(dir, 'set/data'));
+    const rows = join(dir, 'set/trm/rows.jsonl');
+    writeFileSync(rows, `${JSON.stringify(record('../data/secret.png'))}\n`);
+    await expect(openRecords(rows)).rejects.toThrow('lies outside of');
+    await expect(recordPictures(loadRecord(record('../data/secret.png'), 's', rows))).rejects.toThrow(
+      'lies outside of',
+    );
+  });
+
   it('the pictures of its run, where a run wrote it', async () => {
     const dir = temporaryFolder();
     for (const name of ['data/images', 'trm', 'eval']) mkdirSync(join(dir, name), { recursive: true });

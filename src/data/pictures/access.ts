@@ -54,7 +54,9 @@ export function addressOfPath(path: string, file: string, { urls }: PictureAcces
 export function rootsOf(file: string, { roots }: PictureAccess): string[] | undefined {
   if (roots === null) return undefined;
   const folder = dirname(resolve(file));
-  const ofRun = basename(folder) === 'trm' ? [join(dirname(folder), 'data')] : [];
+  const data = join(dirname(folder), 'data');
+  // a run's is a folder; a link may come with a set from strangers, and lead anywhere
+  const ofRun = basename(folder) === 'trm' && !isLink(data) ? [data] : [];
   // the file itself, which in a cache of repositories is a link to elsewhere: pictures may be embedded in it
   return [folder, resolve(file), ...ofRun, ...roots.map((root) => resolve(root))];
 }
@@ -103,6 +105,10 @@ function statOrNull(file: string): Stats | null {
     // not there, a name that is too long, a folder that may not be read
     return null;
   }
+}
+
+function isLink(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
 }
 
 function realOrNull(path: string): string | null {
