@@ -40,7 +40,10 @@ export async function openParquetRows(file: string, cache: RowCache = new Map())
     return rows.map((row, i) => {
       const number = starts[g] + i;
       const value = Object.fromEntries(
-        Object.entries(row).map(([key, cell]) => [key, asJson(cell, `${file}#${number}: ${key}`)]),
+        Object.entries(row).map(([key, cell]) => {
+          const json = asJson(cell, `${file}#${number}: ${key}`);
+          return [key, key === 'world' ? worldOf(json) : json];
+        }),
       );
       if (place === null) return value;
       const { [place.column]: cell, ...rest } = value;
@@ -99,4 +102,23 @@ function asJson(cell: unknown, source: string): unknown {
   if (cell instanceof Uint8Array) return '';
   if (cell instanceof Date) throw new InputError(`${source}: holds dates; write text or numbers`);
   return cell;
+}
+
+/**
+ * A world's facts differ from question to question: a column of structs has all their keys, null where they are not
+ * meant, and other writers put them into JSON text.
+ */
+function worldOf(cell: unknown): unknown {
+  if (typeof cell !== 'string') return withoutNullKeys(cell);
+  try {
+    return JSON.parse(cell);
+  } catch {
+    return cell;
+  }
+}
+
+function withoutNullKeys(value: unknown): unknown {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return value;
+  const given = Object.entries(value).filter(([, inner]) => inner !== null);
+  return Object.fromEntries(given.map(([key, inner]) => [key, withoutNullKeys(inner)]));
 }
