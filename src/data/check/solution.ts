@@ -12,7 +12,7 @@ export function solutionFault({ problem_type, solution, options }: DataRecord): 
   if (problem_type === 'numerical' && !parsesAsDecimal(answer))
     return `${shown(answer)} is no plain number (sign, digits, point), and problem_type "numerical" knows no other`;
   if (problem_type === 'multiple choice' && options.length > 0) {
-    const letters = options.map((option) => /^\s*\(?([A-Za-z0-9]+)\s*[.):]/.exec(option)?.[1]);
+    const letters = options.map((option) => /^\s*\(?([A-Za-z0-9]+)(?:\s*[.):]|\s)/.exec(option)?.[1]);
     const known = new Set([...letters, ...options.map((option) => option.trim())]);
     const missing = answer.split(',').find((part) => !known.has(part.trim()));
     if (missing !== undefined && !known.has(answer))
