@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import sharp from 'sharp';
-import { embeddedAt, parquetPicture } from '../src/data/parquet/picture.ts';
+import { pictureBytes } from '../src/data/pictures/bytes.ts';
 import { itemOrder } from '../src/data/records/order.ts';
 import { openRecords } from '../src/data/records/reader.ts';
 
@@ -88,8 +88,7 @@ async function epoch(set: string): Promise<void> {
   let bytes = 0;
   for (let k = 0; k < records.length; k++) {
     const { picture } = await records.get(item(k));
-    const at = embeddedAt(picture!)!;
-    bytes += (await parquetPicture(at.file, at.row)).length;
+    bytes += (await pictureBytes(picture!)).length;
   }
   const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
   console.log(

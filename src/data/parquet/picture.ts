@@ -61,17 +61,6 @@ export function embeddedBytes(cell: unknown): Buffer | null {
   return null;
 }
 
-/** The address of the picture in row `row` of `file`. */
-export function embeddedAddress(file: string, row: number): string {
-  return `${resolve(file)}#${row}`;
-}
-
-/** The file and row of such an address; null for any other. */
-export function embeddedAt(address: string): { file: string; row: number } | null {
-  const [, file, row] = /^(.+\.parquet)#(\d{1,10})$/i.exec(address) ?? [];
-  return file === undefined ? null : { file, row: Number(row) };
-}
-
 type Opened = { parquet: ParquetFile; place: (PicturePlace & { key: string }) | null };
 
 const MOST_FILES = 64;
