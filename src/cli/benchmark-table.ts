@@ -21,9 +21,13 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 /** A figure of the benchmark's own, or several: shares and means of accuracies as percentages. */
 function figures(name: string, value: unknown): string {
   if (isObject(value))
-    return Object.entries(value)
-      .map(([key, item]) => `${words(key)} ${figures(key, item)}`)
-      .join(', ');
+    return (
+      Object.entries(value)
+        // a table of its own stands in the JSON
+        .filter(([key]) => key !== 'per_category')
+        .map(([key, item]) => `${words(key)} ${figures(key, item)}`)
+        .join(', ')
+    );
   if (typeof value !== 'number') return value === null ? '–' : String(value);
   if (/accuracy|average|share/.test(name)) return percent(value);
   return Number.isInteger(value) ? String(value) : fixed(value, 2);

@@ -8,7 +8,7 @@ import { mean, share } from '../data/shares.ts';
 import type { Judge, JudgeScore } from '../trm/judge.ts';
 import type { Answer } from '../trm/policy.ts';
 import type { ShownPart } from './asking/asker.ts';
-import type { Benchmark, Row, Scorer } from './benchmarks/benchmark.ts';
+import { type Benchmark, READ, type Row, type Scorer } from './benchmarks/benchmark.ts';
 import { type PredictionRow, scored, spokenAnswer } from './scoring.ts';
 import { curve, majority, ranked } from './selection.ts';
 
@@ -54,14 +54,16 @@ export async function chosenAnswers(
   progress?: (done: number) => void,
 ): Promise<Chosen> {
   const samples = questions[0].answers.length;
-  const rights = Array.from({ length: samples }, (_, k) =>
-    scored(
-      benchmark,
-      questions.map(({ fields, answers }) => rowOf(fields, answers[k])),
-      scorer,
-    ).rows.map(({ hit }) => hit),
+  const found = Array.from(
+    { length: samples },
+    (_, k) =>
+      scored(
+        benchmark,
+        questions.map(({ fields, answers }) => rowOf(fields, answers[k])),
+        scorer,
+      ).rows,
   );
-  const unjudged = questions.map(({ fields, answers, source }, i) =>
+  const unjudged = questions.map(({ answers }, i) =>
     answers.map((answer, k): Candidate => {
       if ('failure' in answer)
         return {
@@ -74,8 +76,8 @@ export async function chosenAnswers(
         };
       return {
         ...answer,
-        answer: votedAnswer(benchmark, { ...fields, response: answer.response }, source),
-        right: rights[k][i],
+        answer: votedAnswer(answer.response, found[k][i]),
+        right: found[k][i].hit,
         score: null,
         failure: null,
       };
@@ -109,10 +111,11 @@ export function rowOf(fields: Row, answer: Answer): PredictionRow {
     : { ...fields, response: answer.response, finish: answer.finish };
 }
 
-function votedAnswer(benchmark: Benchmark, row: Row & { response: string }, source: string): string | null {
-  return benchmark.answerOf === undefined
-    ? spokenAnswer(row.response)
-    : benchmark.answerOf(benchmark.parse(row, source));
+/** What the scorer has read in a response; where that is nothing, what it says in its own words. */
+function votedAnswer(response: string, found: Row): string | null {
+  const spoken = spokenAnswer(response);
+  const read = READ.map((key) => found[key]).find((value) => value !== undefined && value !== null);
+  return spoken === null || read === undefined ? spoken : JSON.stringify(read);
 }
 
 /** Questions whose responses are handed over together. */

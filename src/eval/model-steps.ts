@@ -75,30 +75,37 @@ export async function extracted(
     if (!('response' in row)) return row;
     const before = benchmark.parse(row, `${benchmark.name}:${i + 1}`) as Row;
     let now = before;
-    const outcomes = new Set<'decided' | 'undecided' | 'failed'>();
+    // the last step that was asked says what became of the row
+    let outcome: 'decided' | 'undecided' | 'failed' | null = null;
     for (const { name, template, prompt, read } of benchmark.model) {
       const text = prompt(now, extractor.templates[name] ?? template);
       if (text === null) continue;
       const result = await ask(text);
       if ('failure' in result) {
         failure ??= result.failure;
-        outcomes.add('failed');
+        outcome = 'failed';
         failedInARow += 1;
         if (failedInARow >= LOST) throw new RunError(lost(endpoint.name, failedInARow, result.failure));
         break;
       }
       failedInARow = 0;
       const next = read(now, result.reply.text);
-      outcomes.add(next === null ? 'undecided' : 'decided');
+      outcome = next === null ? 'undecided' : 'decided';
       now = next ?? now;
     }
-    if (outcomes.size > 0) counts.asked += 1;
-    const outcome = (['failed', 'decided', 'undecided'] as const).find((one) => outcomes.has(one));
-    if (outcome !== undefined) counts[outcome] += 1;
-    progress?.(++done);
+    if (outcome !== null) {
+      counts.asked += 1;
+      counts[outcome] += 1;
+    }
     return { ...row, ...changed(before, now) };
   };
-  const made = await pMap(rows, step, { concurrency: extractor.concurrency });
+  const counted = async (row: PredictionRow, i: number) => {
+    const made = await step(row, i);
+    progress?.(++done);
+    return made;
+  };
+  progress?.(0);
+  const made = await pMap(rows, counted, { concurrency: extractor.concurrency });
   const share = rows.length === 0 ? 0 : counts.decided / rows.length;
   const { asked, decided, undecided, failed } = counts;
   return { rows: made, counts: { model: endpoint.name, asked, decided, share, undecided, failed }, failure };

@@ -62,6 +62,18 @@ export const table2: PublishedTable = {
   },
 };
 
+/** Questions of the sets that the figures are about: of part of a set, a figure says less. */
+const sizes: Readonly<Record<BenchmarkName, readonly number[]>> = {
+  mathvista: [1000],
+  mathverse: [3940],
+  // val, or dev and val
+  mmmu: [900, 1050],
+  mme: [2374],
+  mmstar: [1500],
+  chartqa: [2500],
+  mmbench: [1164],
+};
+
 export interface OwnResults {
   /** How the rows are headed. */
   model: string;
@@ -74,6 +86,8 @@ export interface Comparison {
   columns: readonly string[];
   /** The paper's models first, then the user's own. */
   rows: { model: string; own: boolean; figures: (number | null)[] }[];
+  /** Own figures of part of a set, each as `mmstar 3 of 1500`. */
+  partial: string[];
 }
 
 /** Tables 1 and 2 with the user's own rows below; a table without any figure of theirs is left out. */
@@ -90,7 +104,13 @@ export function compared(own: readonly OwnResults[]): Comparison[] {
       own: false,
       figures: [...figures],
     }));
-    return [{ title, columns, rows: [...published, ...ours] }];
+    const read = new Set(columns.map((column) => readings[column].benchmark));
+    const partial = own.flatMap(({ summaries }) =>
+      summaries
+        .filter(({ benchmark, n }) => read.has(benchmark) && !sizes[benchmark].includes(n))
+        .map(({ benchmark, n }) => `${benchmark} ${n} of ${sizes[benchmark][0]}`),
+    );
+    return [{ title, columns, rows: [...published, ...ours], partial }];
   });
 }
 

@@ -1,4 +1,5 @@
 /** A benchmark's scores of what a model answered. */
+import { answerText } from './benchmarks/answer-text.ts';
 import type { Benchmark, Result, Row, Scorer } from './benchmarks/benchmark.ts';
 
 /** A line of predictions.jsonl: the official fields with a response, or with the reason why there is none. */
@@ -44,11 +45,8 @@ export function scored(
   }
 }
 
-/** What votes are counted by where a benchmark does not say: the text in the last `<answer>`, or the whole; null for nothing. */
+/** The text that is scored, as votes are counted by it; null for nothing. */
 export function spokenAnswer(response: string): string | null {
-  const end = response.lastIndexOf('</answer>');
-  const start = end === -1 ? -1 : response.lastIndexOf('<answer>', end);
-  const said = start === -1 ? response : response.slice(start + '<answer>'.length, end);
-  const answer = said.replace(/\s+/g, ' ').trim().toLowerCase();
+  const answer = answerText(response).text.replace(/\s+/g, ' ').trim().toLowerCase();
   return answer === '' ? null : answer;
 }

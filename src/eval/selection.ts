@@ -82,29 +82,41 @@ export function judgedAt(choices: readonly Choice[], n: number): number {
 }
 
 /**
- * Probability that the right answer wins the vote of n responses: it comes r times, no other answer more often, and of
- * t others that come as often it is the first in 1 of t + 1 orders. Counted by multiplying, over the other answers, the
- * numbers of ways to take j of their responses, kept apart by responses taken and by t.
+ * Probability that the vote of n responses is right. An answer wins where it comes r times, no other answer more often, and of
+ * t others that come as often it is the first, in 1 of t + 1 orders. Counted by multiplying, over the other answers, the
+ * numbers of ways to take j of their responses, kept apart by responses taken and by t. Of an answer that is right in
+ * some of its responses only, that share counts.
  */
 export function votedAt(choices: readonly Choice[], n: number): number {
-  const sizes = new Map<string, number>();
-  let right = 0;
+  const answers = new Map<string, { size: number; right: number }>();
   let silent = 0;
-  for (const { answer, right: isRight } of choices) {
-    if (isRight) right += 1;
-    else if (answer === null) silent += 1;
-    else sizes.set(answer, (sizes.get(answer) ?? 0) + 1);
+  for (const { answer, right } of choices) {
+    if (answer === null) silent += 1;
+    else {
+      const { size, right: before } = answers.get(answer) ?? { size: 0, right: 0 };
+      answers.set(answer, { size: size + 1, right: before + Number(right) });
+    }
   }
   let ways = 0;
-  for (let r = 1; r <= Math.min(right, n); r++) {
-    const others = n - r;
-    // [responses taken][answers that come r times]
-    let table = Array.from({ length: others + 1 }, (_, taken) => [choose(silent, taken)]);
-    for (const size of sizes.values()) table = withAnswer(table, size, r);
-    const wins = table[others].reduce((sum, count, tied) => sum + count / (tied + 1), 0);
-    ways += choose(right, r) * wins;
+  for (const [answer, { size, right }] of answers) {
+    if (right === 0) continue;
+    const others = [...answers].flatMap(([other, { size }]) => (other === answer ? [] : [size]));
+    ways += (right / size) * waysToWin(size, others, silent, n);
   }
   return ways / choose(choices.length, n);
+}
+
+/** In how many subsets of n responses an answer of so many wins, shares of ties added up. */
+function waysToWin(size: number, others: readonly number[], silent: number, n: number): number {
+  let ways = 0;
+  for (let r = 1; r <= Math.min(size, n); r++) {
+    const rest = n - r;
+    // [responses taken][answers that come r times]
+    let table = Array.from({ length: rest + 1 }, (_, taken) => [choose(silent, taken)]);
+    for (const other of others) table = withAnswer(table, other, r);
+    ways += choose(size, r) * table[rest].reduce((sum, count, tied) => sum + count / (tied + 1), 0);
+  }
+  return ways;
 }
 
 function withAnswer(table: readonly number[][], size: number, r: number): number[][] {

@@ -28,6 +28,9 @@ export interface SamplingOptions {
   seed: number;
 }
 
+/** How the failure begins of a question that cannot be asked at all: its picture is broken, say. */
+export const CANNOT_BE_ASKED = 'cannot be asked';
+
 /** Responses drawn at once. */
 const AT_ONCE = 96;
 
@@ -69,7 +72,7 @@ async function promptOrFailure(
   try {
     return await recordPrompt(chat, record, template);
   } catch (error) {
-    if (error instanceof InputError) return { failure: `cannot be asked: ${error.message}` };
+    if (error instanceof InputError) return { failure: `${CANNOT_BE_ASKED}: ${error.message}` };
     throw error;
   }
 }

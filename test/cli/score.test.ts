@@ -106,7 +106,7 @@ it('a table for people where no JSON is asked for', async () => {
     goldenFile('mmmu_outputs.json'),
   );
   expect(code).toBe(0);
-  expect(stdout).toMatch(/^MMMU \(val\), scorer official: 393 of 900 right, accuracy 43\.67 %\n/);
+  expect(stdout).toMatch(/^MMMU, scorer official: 393 of 900 right, accuracy 43\.67 %\n/);
   expect(stdout).toMatch(/\nrandom fallback: 259\n/);
   expect(stdout).toMatch(/Art and Design +120 +55 +45\.83 %/);
   expect(stdout).toMatch(/Mechanical_Engineering +30 /);

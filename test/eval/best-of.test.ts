@@ -105,6 +105,25 @@ describe('with fewer responses', () => {
     );
   });
 
+  it('counts votes by what is said, also where several answers are right, or one in some of its responses only', () => {
+    const spoken = fc.record({
+      answer: fc.constantFrom('b', '(b)', 'c', 'd', null),
+      right: fc.boolean(),
+      score: fc.constant(null),
+    });
+    fc.assert(
+      fc.property(fc.array(spoken, { minLength: 1, maxLength: 6 }), fc.nat(), (some, pick) => {
+        const group = some.map((one) => ({ ...one, right: one.right && one.answer !== null }));
+        const n = 1 + (pick % Math.min(4, group.length));
+        const parts = subsets(group, n).flatMap(orders);
+        expect(votedAt(group, n)).toBeCloseTo(
+          average(parts.map((part) => Number(part[majority(part)].right))),
+          10,
+        );
+      }),
+    );
+  });
+
   it('one response is right as often as they are on average, whoever chooses; N are the choices themselves', () => {
     fc.assert(
       fc.property(choices(40), (group) => {

@@ -121,3 +121,11 @@ test('the fragment of a page escapes what a model is called', () => {
   expect(html.match(/<tr class="own">/g)).toHaveLength(2);
   expect(comparisonHtml([])).toBe('');
 });
+
+test('figures of part of a set are called that', () => {
+  const whole = { n: 1500, correct: 750 };
+  const text = (rest: object) =>
+    comparisonText(compared([{ model: 'mine', summaries: [summary('mmstar', 0.5, rest)] }]));
+  expect(text({ n: 3 })).toMatch(/^Your own figures are of part of the questions only: mmstar 3 of 1500\.$/m);
+  expect(text(whole)).not.toContain('part of the questions');
+});

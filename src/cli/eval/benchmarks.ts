@@ -23,6 +23,7 @@ interface Planned {
 
 export async function evaluateBenchmarks(flags: EvalFlags, names: string): Promise<void> {
   refuse(flags, { split: '--split' }, 'is of records; a benchmark has variants, NAME:VARIANT');
+  refuse(flags, { urls: '--urls' }, "is of records; a benchmark's pictures are in its files");
   if (isAddress(flags.model)) refuseFolderFlags(flags);
   else {
     modelFolder(flags.model);
@@ -92,7 +93,13 @@ async function plan(
   const model = await shortName(flags);
   const planned: Planned[] = [];
   for (const { benchmark, variant } of wanted) {
-    const questions = await openPublished(benchmark, variant, flags.data ?? null, sampling.limit);
+    const questions = await openPublished(
+      benchmark,
+      variant,
+      flags.data ?? null,
+      sampling.limit,
+      flags.root === undefined ? [] : [flags.root],
+    );
     const settings = {
       benchmark: benchmark.name,
       variant,

@@ -1,6 +1,7 @@
 /** Values of `sophia eval`'s flags that evaluations of records and of benchmarks have in common. */
 import { isAddress, withoutSecrets } from '../../data/servers/server-name.ts';
 import { InputError } from '../../errors.ts';
+import { fingerprint } from '../../eval/fingerprint.ts';
 import type { Judge } from '../../trm/judge.ts';
 import { notNegative, wholeNumber } from '../flags.ts';
 import { type JudgeFlags, optionalJudgeOfFlags } from '../judge-flags.ts';
@@ -116,6 +117,7 @@ export function settingsOf(flags: EvalFlags, sampling: Sampling): Record<string,
     model: withoutSecrets(flags.model),
     model_name: isAddress(flags.model) ? (flags.modelName ?? 'default') : null,
     adapter: flags.adapter ?? null,
+    files: isAddress(flags.model) ? null : fingerprint([flags.model, flags.adapter]),
     template,
     system,
     samples: bestOf ?? 1,

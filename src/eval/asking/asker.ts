@@ -9,7 +9,7 @@ import { decodePicture } from '../../data/pictures/images.ts';
 import { chatEndpoint, type EndpointOptions } from '../../data/servers/chat-endpoint.ts';
 import type { Engine, Picture, Prompt } from '../../engine/types.ts';
 import { InputError } from '../../errors.ts';
-import type { Answer } from '../../trm/policy.ts';
+import { type Answer, CANNOT_BE_ASKED } from '../../trm/policy.ts';
 import { openReplyCache } from '../../trm/reply-cache.ts';
 import { keyed } from '../../worlds/random.ts';
 
@@ -138,7 +138,7 @@ async function orFailure<T extends object>(make: () => Promise<T>): Promise<T | 
   try {
     return await make();
   } catch (error) {
-    if (error instanceof InputError) return { failure: `cannot be asked: ${error.message}` };
+    if (error instanceof InputError) return { failure: `${CANNOT_BE_ASKED}: ${error.message}` };
     throw error;
   }
 }

@@ -9,7 +9,7 @@ import { readJsonl } from '../../data/jsonl.ts';
 import { type Part, writeResumable } from '../../data/resumable-jsonl.ts';
 import { parseWith } from '../../data/validate.ts';
 import { RunError } from '../../errors.ts';
-import type { Answer } from '../../trm/policy.ts';
+import { type Answer, CANNOT_BE_ASKED } from '../../trm/policy.ts';
 import type { Asker, ToAsk } from './asker.ts';
 
 /** One line of the file: a question's samples. */
@@ -98,6 +98,9 @@ async function pass(
   return { answers: answers.length > 0 ? answers : await readAnswers(file), failedBefore };
 }
 
+/** A failure of the model; that a question cannot be asked at all, its picture being broken, says nothing of it. */
+const isServers = (answer: Answer) => 'failure' in answer && !answer.failure.startsWith(CANNOT_BE_ASKED);
+
 /** So many questions in a row without any answer, and the model is taken to be gone. */
 const LOST = 24;
 
@@ -124,7 +127,7 @@ async function* answered(
       }
       const row = { id, responses: all as Answer[] };
       held.push(row);
-      if (!row.responses.every((answer) => 'failure' in answer)) {
+      if (!row.responses.every(isServers)) {
         yield* held;
         held = [];
       } else if (held.length >= LOST) throw new RunError(lost(held));

@@ -30,19 +30,17 @@ export interface Benchmark<R extends object = Row> {
   parse(value: unknown, source: string): R;
   /** Scores all rows together: some rules need a row's sisters. */
   score(rows: readonly R[], scorer: Scorer): Result;
-  /**
-   * What a response says, for a vote: equal answers are equal texts; null where it says none. Where this is left out, the
-   * text in the last `<answer>` votes, or the whole response.
-   */
-  answerOf?(row: R): string | null;
   asking: Asking;
   /** Steps where the official pipeline asks a language model, in their order; empty where it asks none. */
   model: ModelStep<R>[];
 }
 
+/** Fields of a result that say what was read in a response: equal answers have equal texts there. */
+export const READ = ['extracted', 'normalized', 'parsed_pred'] as const;
+
 export interface Result {
   summary: Summary;
-  /** What is added to each row, in order. */
+  /** What is added to each row, in order; of it, `READ` is what the scorer has read in the response. */
   rows: ({ hit: boolean } & Row)[];
 }
 

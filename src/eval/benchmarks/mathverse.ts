@@ -86,10 +86,11 @@ function score(rows: readonly MathVerseRow[], scorer: Scorer): Result {
   const decidedBy = rows.map((row, i) => {
     if (row.judgement !== undefined) return 'judge';
     // of another extraction, only equality is certain
-    return hits[i] ? 'rules' : 'none';
+    if (!hits[i]) return 'none';
+    return row.extraction === undefined ? 'rules' : 'extractor';
   });
   const { n, correct, accuracy } = tally(hits);
-  const decided_by = counts(['rules', 'judge', 'none'] as const, decidedBy);
+  const decided_by = counts(['rules', 'extractor', 'judge', 'none'] as const, decidedBy);
   const versions = tallyBy(rows, hits, ({ problem_version }) => named(problem_version));
   const subjects = rows.map((row) => sorted(row));
   const subject = tallyBy(subjects, hits, (of) => named(of.subject));

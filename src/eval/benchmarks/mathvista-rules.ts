@@ -38,7 +38,21 @@ export function ruledExtraction(question: MathVistaQuestion, response: string): 
     const number = pyFloat(response);
     if (number !== null) return pyFloatText(number);
   }
-  return /The answer is "([^\n]*)"\./.exec(response)?.[1] ?? bareAnswer(question, response);
+  return quickExtraction(response) ?? bareAnswer(question, response);
+}
+
+/** The official `--quick_extract`: `The answer is "(.*)"\.` of Python, by search, in time linear in the response. */
+function quickExtraction(response: string): string | null {
+  const opening = 'The answer is "';
+  for (let from = response.indexOf(opening); from !== -1; ) {
+    const end = response.indexOf('\n', from);
+    const line = response.slice(from + opening.length, end === -1 ? undefined : end);
+    const close = line.lastIndexOf('".');
+    if (close !== -1) return line.slice(0, close);
+    if (end === -1) return null;
+    from = response.indexOf(opening, end);
+  }
+  return null;
 }
 
 /** The answer, where a response is nothing else: our rule, for responses without a language model behind them. */

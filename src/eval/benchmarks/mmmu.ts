@@ -266,7 +266,7 @@ const splitFiles = (split: string) => [
 
 export const mmmu: Benchmark<MmmuRow> = {
   name: 'mmmu',
-  title: 'MMMU (val)',
+  title: 'MMMU',
   parse,
   score,
   asking: {

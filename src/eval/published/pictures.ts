@@ -8,14 +8,23 @@ import type { Part } from '../benchmarks/benchmark.ts';
 
 type Published = Extract<Part, { picture: unknown }>['picture'];
 
-/** Throws InputError `SOURCE: …`: no base64, no such file, one that lies outside the folder. */
+export interface PictureFolders {
+  /** Of the published files: paths are relative to it. */
+  folder: string;
+  /** Folders in which pictures may lie beside it. */
+  roots: readonly string[];
+}
+
+/** Throws InputError `SOURCE: …`: no base64, no such file, one that lies outside the folders. */
 export async function encodedPicture(
   picture: Published,
-  folder: string,
+  { folder, roots }: PictureFolders,
   source: string,
 ): Promise<Uint8Array> {
   if (picture instanceof Uint8Array) return picture;
-  return 'base64' in picture ? fromBase64(picture.base64, source) : fileBelow(picture.path, folder, source);
+  return 'base64' in picture
+    ? fromBase64(picture.base64, source)
+    : fileBelow(join(folder, picture.path), [folder, ...roots], source);
 }
 
 /** base64 takes 4 characters for 3 bytes. */
@@ -33,9 +42,9 @@ function fromBase64(text: string, source: string): Uint8Array {
 }
 
 /** Symbolic links are followed before it is looked where a file lies. */
-async function fileBelow(path: string, folder: string, source: string): Promise<Uint8Array> {
+async function fileBelow(file: string, roots: readonly string[], source: string): Promise<Uint8Array> {
   try {
-    return await readRegularFile(join(folder, path), { maxBytes: MAX_BYTES, roots: [folder] });
+    return await readRegularFile(file, { maxBytes: MAX_BYTES, roots });
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     throw new InputError(`${source}: ${error.message}`, { cause: error });

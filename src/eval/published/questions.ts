@@ -24,13 +24,14 @@ export interface PublishedQuestions extends PublishedFiles {
 
 /**
  * `data`: the folder of the files, a repository on the hub (`hf://datasets/OWNER/NAME`), or null: the one that publishes
- * the benchmark. Throws InputError: no such files, damaged ones, a row that is not of the published layout.
+ * the benchmark. `roots`: folders in which pictures may lie beside that of the files. Throws InputError: no such files, damaged ones, a row that is not of the published layout.
  */
 export async function openPublished(
   benchmark: Pick<Benchmark, 'name' | 'title' | 'asking'>,
   variant: string,
   data: string | null,
   limit: number | null,
+  roots: readonly string[] = [],
 ): Promise<PublishedQuestions> {
   const found =
     data === null || data.startsWith('hf://')
@@ -57,7 +58,10 @@ export async function openPublished(
         shown.push(
           'text' in part
             ? part
-            : { picture: await encodedPicture(part.picture, found.folder, source), source },
+            : {
+                picture: await encodedPicture(part.picture, { folder: found.folder, roots }, source),
+                source,
+              },
         );
       return shown;
     },

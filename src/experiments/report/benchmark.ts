@@ -68,7 +68,8 @@ export function buildBenchmarkReport(report: BenchmarkReport): string {
 function scoresSection({ scores }: BenchmarkReport): Html {
   const { n, correct, accuracy, no_response, truncated, extractor, best_of } = scores;
   const said = [
-    no_response > 0 && `${count(no_response)} questions have no response and count as wrong`,
+    no_response > 0 &&
+      `${count(no_response)} ${no_response === 1 ? 'question has' : 'questions have'} no response, which counts as wrong`,
     `${share(truncated)} of the responses were cut off by the token limit`,
     extractor !== null &&
       `${extractor.model} was asked what ${count(extractor.asked)} responses mean and decided ${share(extractor.share)} of all`,
