@@ -136,6 +136,18 @@ describe('a question without a response', () => {
   });
 });
 
+it('pictures that are broken, however many on end, do not end it', async () => {
+  const data = join(folder, 'broken');
+  mkdirSync(data, { recursive: true });
+  const broken = Array.from({ length: 30 }, (_, i) => [i, 'Which?', 'x', 'y', 'A', 'math', 'A'.repeat(88)]);
+  const rows = [...broken, [30, 'Which?', 'x', 'y', 'A', 'math', PIXEL]];
+  const head = ['index', 'question', 'A', 'B', 'answer', 'category', 'image'];
+  writeFileSync(join(data, 'MMStar.tsv'), [head, ...rows].map((cells) => `${cells.join('\t')}\n`).join(''));
+  await server.plan(answering(['', 'A']));
+  const { scores } = await evaluateSample('mmstar', out, server.url, { data, failures: 'wrong' });
+  expect(scores).toMatchObject({ n: 31, correct: 1, no_response: 30 });
+});
+
 describe('a server that goes away', () => {
   it('ends the evaluation; the same again goes on from there and comes to the same file', async () => {
     const data = join(folder, 'many');
