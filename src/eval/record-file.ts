@@ -9,6 +9,7 @@ import { type Chat, loadChat } from '../data/chat/chat.ts';
 import { readError, readJsonl, writeJsonl } from '../data/jsonl.ts';
 import { OWN_FOLDER, type PictureAccess } from '../data/pictures/access.ts';
 import { openRecords, type Records } from '../data/records/reader.ts';
+import { worldIn } from '../data/records/record.ts';
 import type { Scores } from '../data/run-folder.ts';
 import { createLocalEngine } from '../engine/local/index.ts';
 import type { Engine } from '../engine/types.ts';
@@ -75,7 +76,8 @@ async function* worldSplits(all: Records): AsyncGenerator<string | null> {
 }
 
 function worldSplit(record: unknown): string | null {
-  const split = (record as { world?: { split?: unknown } | null } | null)?.world?.split;
+  const world = worldIn((record as { world?: unknown } | null)?.world);
+  const split = (world as { split?: unknown } | undefined)?.split;
   return typeof split === 'string' ? split : null;
 }
 
