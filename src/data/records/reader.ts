@@ -183,7 +183,16 @@ export function loadRecord(
   file: string,
   access: PictureAccess = OWN_FOLDER,
 ): LoadedRecord {
-  const record = parseRecord(value, source);
+  return withPicture(parseRecord(value, source), source, file, access);
+}
+
+/** A record of `file` in use. Throws InputError `SOURCE: path: …` where its picture's address may not be used. */
+export function withPicture(
+  record: DataRecord,
+  source: string,
+  file: string,
+  access: PictureAccess,
+): LoadedRecord {
   if (record.path === null) return { ...record, picture: null, source };
   return { ...record, ...pictureOfRow(record.path, source, file, access), source };
 }
