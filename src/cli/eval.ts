@@ -25,7 +25,7 @@ export function register(program: Command): void {
     .option('--benchmark <names>', 'benchmarks, each as NAME or NAME:VARIANT, with commas between them')
     .option(
       '--data <path>',
-      'records, or the folder that holds them (sophia world writes one); with --benchmark, the folder of published files, or hf://datasets/OWNER/NAME; by default where the hub has them',
+      'records: a file, a folder (sophia world writes one), a pattern with *, or hf://datasets/OWNER/NAME; with --benchmark, the folder of published files, or hf://datasets/OWNER/NAME; by default where the hub has them',
     )
     .option('--split <name>', "only a world's records of this split; of a folder, the file NAME.jsonl")
     .option(

@@ -3,12 +3,14 @@
  * are judged by its oracle, all by exact match of the answer.
  */
 import { readdir, stat, writeFile } from 'node:fs/promises';
-import { basename, extname, join, normalize, sep } from 'node:path';
+import { basename, extname, join, normalize, resolve, sep } from 'node:path';
 import { writeFolder } from '../data/atomic.ts';
 import { type Chat, loadChat } from '../data/chat/chat.ts';
 import { readError, readJsonl, writeJsonl } from '../data/jsonl.ts';
 import { OWN_FOLDER, type PictureAccess } from '../data/pictures/access.ts';
 import { openRecords, type Records } from '../data/records/reader.ts';
+import { worldIn } from '../data/records/record.ts';
+import { isRepository, listShards } from '../data/records/shards.ts';
 import type { Scores } from '../data/run-folder.ts';
 import { createLocalEngine } from '../engine/local/index.ts';
 import type { Engine } from '../engine/types.ts';
@@ -24,8 +26,8 @@ export interface Questions {
 }
 
 /**
- * Opens the questions of a file; of a folder, those of `SPLIT.jsonl` or else of `records.jsonl` in it. With `split`,
- * records of a world are kept only if they are of that split. Throws InputError.
+ * Opens the questions of a set of records; of a folder, those of `SPLIT.jsonl`, else of `records.jsonl` in it, else of
+ * its shards. With `split`, records of a world are kept only if they are of that split. Throws InputError.
  */
 export async function openQuestions(
   data: string,
@@ -47,35 +49,57 @@ export async function openQuestions(
   const only = splits.size === 1 ? [...splits][0] : null;
   return {
     records: { ...all, length: Math.min(kept.length, limit ?? kept.length), get: (i) => all.get(kept[i]) },
-    split: split ?? only ?? basename(all.source, extname(all.source)),
+    split: split ?? only ?? nameOfSet(all.source),
   };
 }
 
+/** What to open: of a folder the file that is meant, or the folder itself where it holds the shards of one set. */
 async function recordFile(data: string, split: string | null): Promise<string> {
+  if (isRepository(data)) return data;
   const info = await stat(data).catch((error) => {
+    if (data.includes('*')) return null;
     throw readError(error, data);
   });
-  if (!info.isDirectory()) return data;
+  if (!info?.isDirectory()) return data;
   const names = await readdir(data);
   for (const name of [...(split === null ? [] : [`${split}.jsonl`]), 'records.jsonl'])
     if (names.includes(name)) return join(data, name);
   const files = names.filter((name) => name.endsWith('.jsonl')).map((name) => basename(name, '.jsonl'));
-  throw new InputError(
-    files.length === 0
-      ? `${data}: holds no records.jsonl; give a file of records, or a folder that \`sophia world\` wrote`
-      : `${data}: holds no ${split ?? 'records'}.jsonl; choose one with --split: ${files.sort().join(', ')}`,
+  const choose = new InputError(
+    `${data}: holds no ${split ?? 'records'}.jsonl; choose one with --split: ${files.sort().join(', ')}`,
   );
+  // what was asked for by name is not there, and no other file is it
+  if (split !== null && files.length > 0) throw choose;
+  await listShards(data).catch((error) => {
+    throw files.length > 0 ? choose : error;
+  });
+  return data;
 }
 
-/** The world's split of each record, null where there is none. JSONL is read as one stream: `get` opens the file anew. */
+/** What the questions of a set are filed under where nobody says: its file's or folder's name, without patterns. */
+function nameOfSet(source: string): string {
+  const name = basename(resolve(source));
+  return basename(name, extname(name)).replace(/[-_.]*\*/g, '') || 'records';
+}
+
+/** The world's split of each record, null where there is none. One JSONL file is read as a stream: `get` opens it anew. */
 async function* worldSplits(all: Records): AsyncGenerator<string | null> {
-  if (!['.jsonl', '.ndjson'].includes(extname(all.source).toLowerCase()))
+  if (!(await isOneJsonl(all.source)))
     for (let i = 0; i < all.length; i++) yield worldSplit(await all.get(i));
   else for await (const { value } of readJsonl(all.source)) yield worldSplit(value);
 }
 
+async function isOneJsonl(source: string): Promise<boolean> {
+  if (!['.jsonl', '.ndjson'].includes(extname(source).toLowerCase())) return false;
+  return stat(source).then(
+    (info) => info.isFile(),
+    () => false,
+  );
+}
+
 function worldSplit(record: unknown): string | null {
-  const split = (record as { world?: { split?: unknown } | null } | null)?.world?.split;
+  const world = worldIn((record as { world?: unknown } | null)?.world);
+  const split = (world as { split?: unknown } | undefined)?.split;
   return typeof split === 'string' ? split : null;
 }
 

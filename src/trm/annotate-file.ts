@@ -79,12 +79,12 @@ export async function annotateFile(
   });
 }
 
-/** Throws RunError where nothing could be scored. */
+/** Throws RunError where nothing could be scored, with what the judge's failures were if it was shown anything. */
 export function requireScores(out: string, { read, scored, failed }: AnnotateCounts): void {
-  if (scored === 0)
-    throw new RunError(
-      `${out}: not one of ${read} responses was scored (${mostFrequent(failed)}); its rows say why`,
-    );
+  if (scored > 0) return;
+  const shown = Object.entries(failed).filter(([reason]) => !NOT_SHOWN.includes(reason));
+  const why = mostFrequent(shown.length > 0 ? Object.fromEntries(shown) : failed);
+  throw new RunError(`${out}: not one of ${read} responses was scored (${why}); its rows say why`);
 }
 
 async function* rowsOf(

@@ -3,7 +3,7 @@
  * cannot be scored says why and costs its row alone.
  */
 import { pMapIterable } from 'p-map';
-import { shownAddress } from '../data/pictures/address.ts';
+import { pictureAddress, shownAddress } from '../data/pictures/address.ts';
 import type { LoadedRecord } from '../data/records/reader.ts';
 import { InputError } from '../errors.ts';
 import { failed, type Judge, type JudgeScore } from './judge.ts';
@@ -98,9 +98,15 @@ async function scores(judge: Annotator, rows: Row<Collected>[]): Promise<JudgeSc
 function explained({ record }: Row<Collected>, failure: string, reason: string | null = null): string {
   const start = `${record.source}: `;
   const said = failure.startsWith(start) ? failure.slice(start.length) : failure;
-  const ofPicture = record.picture !== null && said.includes(shownAddress(record.picture));
+  const ofPicture = record.picture !== null && isAbout(record.picture, said);
   const opening = ofPicture ? 'unreadable picture' : reason;
   return opening === null ? said : `${opening}: ${said}`;
+}
+
+/** Whether a message is about a picture: about its record's path, or naming its file. */
+function isAbout(picture: string, said: string): boolean {
+  const at = pictureAddress(picture);
+  return said.startsWith('path: ') || said.includes(shownAddress(at.kind === 'url' ? at.url : at.file));
 }
 
 async function* batches<T>(rows: AsyncIterable<T> | Iterable<T>): AsyncGenerator<T[]> {

@@ -6,7 +6,7 @@ import { inBatches } from '../data/batches.ts';
 import { readJsonl } from '../data/jsonl.ts';
 import { OWN_FOLDER, type PictureAccess } from '../data/pictures/access.ts';
 import { type LoadedRecord, pictureCheck, pictureOfRow } from '../data/records/reader.ts';
-import { dataTypes } from '../data/records/record.ts';
+import { dataTypes, worldIn } from '../data/records/record.ts';
 import { parseWith } from '../data/validate.ts';
 import { InputError } from '../errors.ts';
 import type { Judge, JudgedResponse, JudgeScore } from './judge.ts';
@@ -109,12 +109,13 @@ function itemOf(
   shown: Pick<LoadedRecord, 'picture' | 'roots'>,
   source: string,
 ): Item {
+  const world = worldIn(row.world);
   const record = {
     problem: row.problem,
     options: row.options,
     ...shown,
     source,
-    ...(row.world == null ? {} : { world: row.world }),
+    ...(world === undefined ? {} : { world }),
   };
   return { row: given, judged: { record, response: row.response } };
 }

@@ -234,7 +234,7 @@ describe('wrong input ends with exit code 2, one line, and nothing written', () 
     [
       'no records in a folder',
       ['--data', 'model'],
-      /^model: holds no records\.jsonl; give a file of records/,
+      /^model: is a folder without shards \(\*\.parquet, \*\.jsonl\); name the file of records/,
     ],
     ['several files in a folder', ['--data', 'many'], /^many: holds no records\.jsonl; choose .*: id, ood$/],
     [

@@ -240,13 +240,16 @@ describe('with the oracle', () => {
     );
   });
 
-  it('a row of no world ends with exit code 2 and one line; rows before it stand', async () => {
-    const { world, response } = oracleRows[0];
-    const good = { problem: 'q', response, world };
-    const got = await score([good, { problem: 'q', response }, good], ['--judge', 'oracle']);
-    expect({ code: got.code, rows: got.rows.length }).toEqual({ code: 2, rows: 1 });
-    expect(got.stderr).toMatch(/^rows\/given\.jsonl:2: world: missing; [^\n]+\n$/);
-  });
+  it.each([undefined, 'minecraft', { grid: 3 }])(
+    'a row of no world (%j) ends with exit code 2 and one line; rows before it stand',
+    async (other) => {
+      const { world, response } = oracleRows[0];
+      const good = { problem: 'q', response, world };
+      const got = await score([good, { problem: 'q', response, world: other }, good], ['--judge', 'oracle']);
+      expect({ code: got.code, rows: got.rows.length }).toEqual({ code: 2, rows: 1 });
+      expect(got.stderr).toMatch(/^rows\/given\.jsonl:2: world: missing; [^\n]+\n$/);
+    },
+  );
 });
 
 describe('a bad row ends with exit code 2 and one line that names file and line; rows before it stand', () => {

@@ -1,10 +1,10 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { order, orderedItems } from '../../src/data/records/order.ts';
 import { openRecords } from '../../src/data/records/reader.ts';
-import { InputError } from '../../src/errors.ts';
+import { InputError, RunError } from '../../src/errors.ts';
 import { temporaryFolder } from './folder.ts';
 
 const text = (id: number) => ({
@@ -87,7 +87,20 @@ describe('openRecords', () => {
     const { file } = folderWith('r.jsonl', `${JSON.stringify(text(0))}\n${JSON.stringify(text(1))}\n`);
     const records = await openRecords(file);
     writeFileSync(file, 'short\n');
-    await expect(records.get(1)).rejects.toThrow(InputError);
+    await expect(records.get(1)).rejects.toThrow(RunError);
+  });
+
+  it('notices a file that was written anew with the same length', async () => {
+    const rows = (first: number) => `${JSON.stringify(text(first))}\n${JSON.stringify(text(1))}\n`;
+    const { file } = folderWith('r.jsonl', rows(0));
+    const records = await openRecords(file);
+    writeFileSync(file, rows(2));
+    utimesSync(file, new Date(), new Date(Date.now() + 1000));
+    const error = await records.get(0).catch((caught) => caught);
+    expect(error).toBeInstanceOf(RunError);
+    expect(error.message).toBe(
+      `${file}: was changed while it was in use; leave it as it is and run this again`,
+    );
   });
 });
 

@@ -43,9 +43,20 @@ describe('parseRecord', () => {
   });
 
   it('keeps our additions: world, segments, response', () => {
-    const ours = { world: { grid: 3 }, segments: [{ text: 'b1 ', train: false }], response: 'r' };
+    const ours = {
+      world: { name: 'seeing', n: 3 },
+      segments: [{ text: 'b1 ', train: false }],
+      response: 'r',
+    };
     expect(parseRecord({ ...least, ...ours }, 'f:1')).toMatchObject(ours);
   });
+
+  it.each(['minecraft', 7, true, ['seeing'], { name: 'mine' }, { seeing: 1 }, {}, null])(
+    "leaves out somebody else's `world`: %j",
+    (world) => {
+      expect(parseRecord({ ...least, world }, 'f:1')).toEqual(parseRecord(least, 'f:1'));
+    },
+  );
 
   it.each([
     [

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { jsonLine, readJsonlValues } from '../../src/data/jsonl.ts';
 import { InputError } from '../../src/errors.ts';
 import type { Annotator } from '../../src/trm/annotate.ts';
-import { annotateFile } from '../../src/trm/annotate-file.ts';
+import { annotateFile, requireScores } from '../../src/trm/annotate-file.ts';
 import { rowOf } from '../../src/trm/rows.ts';
 import { temporaryFolder } from '../data/folder.ts';
 import { collectedRow } from './rows.ts';
@@ -42,6 +42,15 @@ async function interrupted(takes: Annotator['takes'], rows: number, broken: numb
   await annotateFile(file, whole, breaking(takes, null, error).judge, options);
   return { counts, asked: rest.asked, rows: await readJsonlValues(out), whole: await readJsonlValues(whole) };
 }
+
+it.each([
+  [{ 'broken format': 5, truncated: 4, 'unreadable picture': 1, 'no answer': 2 }, 'no answer, 2 times'],
+  [{ 'broken format': 5, truncated: 4 }, 'broken format, 5 times'],
+])('where nothing was scored, what the judge failed at comes first: %j', (failed, why) => {
+  expect(() => requireScores('o.jsonl', { read: 12, scored: 0, failed })).toThrow(
+    `o.jsonl: not one of 12 responses was scored (${why}); its rows say why`,
+  );
+});
 
 describe('a judge who breaks down', () => {
   it('and takes singly loses no score that it has given; the stage ends with its error and goes on from there', async () => {

@@ -87,6 +87,21 @@ describe.each(['singly', 'together'] as const)('a judge who takes %s', (takes) =
     expect(given[9].facts.failure).toBe(`unreadable picture: path: ${picture}: not a picture`);
   });
 
+  it.each([
+    ['a file out of reach', '/a/1.png', '/a/1.png: lies outside of /b'],
+    ['a row of a Parquet file', '/a/s.parquet#3', '/a/s.parquet: lies outside of /b'],
+    ['a link', '/a/1.png', '/a/2.png (leads to /c/2.png): lies outside of /b'],
+  ])('a picture is one reason, whatever is wrong with it: %s', async (_what, picture, wrong) => {
+    const judge: Annotator = {
+      ...counting(takes),
+      score: async ([{ record }]) => {
+        throw new InputError(`${record.source}: path: ${wrong}`);
+      },
+    };
+    const [{ facts }] = await all([collectedRow(9, {}, { picture, source: '/t/in.jsonl:5' })], judge);
+    expect(facts.failure).toBe(`unreadable picture: path: ${wrong}`);
+  });
+
   it('is asked again only of rows without a score, if so wished', async () => {
     const calls: number[][] = [];
     const before = { annotator: 'before', failure: null };

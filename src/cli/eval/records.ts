@@ -1,4 +1,4 @@
-/** `sophia eval --data FILE`: predictions, scores and a table. */
+/** `sophia eval --data RECORDS`: predictions, scores and a table. */
 import { join, relative } from 'node:path';
 import type { Scores } from '../../data/run-folder.ts';
 import { isAddress } from '../../data/servers/server-name.ts';
@@ -99,9 +99,9 @@ async function onFolder(run: Run): Promise<{ scores: Scores; out: string }> {
 async function onServer(run: Run, data: string): Promise<{ scores: Scores; out: string }> {
   const { evaluateAtServer } = await import('../../eval/record-server.ts');
   const { checkFolder, ownFolder } = await import('../../eval/evaluation-folder.ts');
-  const { inputFile } = await import('../trm/stage.ts');
+  const { identityOf } = await import('../../data/records/sources.ts');
   const { flags, sampling, questions } = run;
-  const file = inputFile(questions.records.source, '--data');
+  const file = await identityOf(questions.records.source);
   const settings = { data: file, n: questions.records.length, ...settingsOf(flags, sampling) };
   const named = join('eval', `${await shortName(flags)}-${questions.split}`);
   const out = flags.out ?? (await ownFolder(named, settings));

@@ -7,7 +7,8 @@ import { createHash } from 'node:crypto';
 import pMap from 'p-map';
 import { InputError } from '../../errors.ts';
 import { OWN_FOLDER, type PictureAccess } from '../pictures/access.ts';
-import { checkPicture, type LoadedRecord, loadRecord } from '../records/reader.ts';
+import { checkPicture, type LoadedRecord, withPicture } from '../records/reader.ts';
+import { type DataRecord, parseRecord } from '../records/record.ts';
 import { pictureSize, requireDecodable } from './encoded.ts';
 import { messageOf, type RawRow, rawRows, sourceOf, type Unreadable } from './raw-rows.ts';
 import { solutionFault } from './solution.ts';
@@ -24,7 +25,13 @@ export const FAULTS = [
 ] as const;
 export type FaultKind = (typeof FAULTS)[number];
 
-export interface Fault {
+/** What is wrong with a row. */
+interface Found {
+  kind: FaultKind;
+  message: string;
+}
+
+export interface Fault extends Found {
   /** `FILE:LINE` … */
   source: string;
   file: string;
@@ -32,8 +39,6 @@ export interface Fault {
   row: number;
   /** How many rows it is about. */
   rows: number;
-  kind: FaultKind;
-  message: string;
 }
 
 /** How far pictures are looked at: not at all, that they are there, their headers, or all of them decoded. */
@@ -73,10 +78,19 @@ function rowCheck(files: readonly string[], pictures: PictureCheck, access: Pict
   // where each problem_id was met first: a file's number and a place in it
   const met = new Map<string, [number, number]>();
 
-  const faultOf = (row: RawRow, f: number): { kind: FaultKind; message: string } | LoadedRecord => {
-    let record: LoadedRecord;
+  const pictured = (record: DataRecord, { source }: RawRow, f: number): Found | LoadedRecord => {
+    if (pictures === 'off') return { ...record, picture: null, source };
     try {
-      record = loadRecord(row.value, row.source, files[f], access);
+      return withPicture(record, source, files[f], access);
+    } catch (error) {
+      return { kind: 'missing_picture', message: messageOf(error, source) };
+    }
+  };
+
+  const faultOf = (row: RawRow, f: number): Found | LoadedRecord => {
+    let record: DataRecord;
+    try {
+      record = parseRecord(row.value, row.source);
     } catch (error) {
       return { kind: 'schema', message: messageOf(error, row.source) };
     }
@@ -91,7 +105,7 @@ function rowCheck(files: readonly string[], pictures: PictureCheck, access: Pict
       };
     met.set(key, [f, row.place]);
     const wrong = solutionFault(record);
-    return wrong === null ? record : { kind: 'solution', message: `solution: ${wrong}` };
+    return wrong === null ? pictured(record, row, f) : { kind: 'solution', message: `solution: ${wrong}` };
   };
 
   return async (f: number, rows: readonly (RawRow | Unreadable)[]): Promise<Checked[]> => {
@@ -111,10 +125,7 @@ function rowCheck(files: readonly string[], pictures: PictureCheck, access: Pict
   };
 }
 
-async function pictureFault(
-  record: LoadedRecord,
-  pictures: PictureCheck,
-): Promise<{ kind: FaultKind; message: string } | null> {
+async function pictureFault(record: LoadedRecord, pictures: PictureCheck): Promise<Found | null> {
   const { picture, roots, source } = record;
   if (picture === null || pictures === 'off') return null;
   try {

@@ -5,7 +5,7 @@
  */
 import { open, readFile, stat } from 'node:fs/promises';
 import { extname } from 'node:path';
-import { InputError } from '../../errors.ts';
+import { InputError, RunError } from '../../errors.ts';
 import { repositoryFiles } from '../hub/repository.ts';
 import { decodeUtf8, parseJson, readError, readLines } from '../jsonl.ts';
 import { openParquetRows, type RowCache } from '../parquet/records.ts';
@@ -26,7 +26,7 @@ export interface LoadedRecord extends DataRecord {
 }
 
 export interface Records extends Rows<LoadedRecord> {
-  /** Record i, 0-based. Throws InputError if the file was changed meanwhile. */
+  /** Record i, 0-based. Throws RunError if a JSONL file was changed after it was opened. */
   get(i: number): Promise<LoadedRecord>;
   /** The file, as it was given. */
   source: string;
@@ -116,6 +116,7 @@ async function openParquetRecords(file: string, { access, left, cache }: Opening
 
 async function openJsonl(file: string, { access, left }: Opening): Promise<Records> {
   const look = pictureCheck(file, access);
+  const version = versionOf(await stat(file));
   const starts: number[] = [];
   const lengths: number[] = [];
   const lines: number[] = [];
@@ -141,10 +142,10 @@ async function openJsonl(file: string, { access, left }: Opening): Promise<Recor
     length: lines.length,
     source: file,
     get: async (i) => {
-      const bytes = await readRange(file, starts[i], lengths[i]);
-      const record = load(bytes, lines[i]);
+      const bytes = await readRange(file, version, starts[i], lengths[i]);
+      const record = bytes && load(bytes, lines[i]);
       if (record === null)
-        throw new InputError(`${file}:${lines[i]}: the file was changed while it was in use`);
+        throw new RunError(`${file}: was changed while it was in use; leave it as it is and run this again`);
       return record;
     },
   };
@@ -183,7 +184,16 @@ export function loadRecord(
   file: string,
   access: PictureAccess = OWN_FOLDER,
 ): LoadedRecord {
-  const record = parseRecord(value, source);
+  return withPicture(parseRecord(value, source), source, file, access);
+}
+
+/** A record of `file` in use. Throws InputError `SOURCE: path: …` where its picture's address may not be used. */
+export function withPicture(
+  record: DataRecord,
+  source: string,
+  file: string,
+  access: PictureAccess,
+): LoadedRecord {
   if (record.path === null) return { ...record, picture: null, source };
   return { ...record, ...pictureOfRow(record.path, source, file, access), source };
 }
@@ -232,11 +242,23 @@ function about<T>(source: string, work: () => T): T {
   }
 }
 
-async function readRange(file: string, start: number, length: number): Promise<Buffer> {
+/** What changes when a file is written anew. */
+function versionOf({ size, mtimeMs }: { size: number; mtimeMs: number }): string {
+  return `${size} ${mtimeMs}`;
+}
+
+/** A part of a file; null where it is no longer the version that was opened. */
+async function readRange(
+  file: string,
+  version: string,
+  start: number,
+  length: number,
+): Promise<Buffer | null> {
   const handle = await open(file, 'r').catch((error) => {
     throw readError(error, file);
   });
   try {
+    if (versionOf(await handle.stat()) !== version) return null;
     const bytes = Buffer.alloc(length);
     const { bytesRead } = await handle.read(bytes, 0, length, start);
     return bytes.subarray(0, bytesRead);

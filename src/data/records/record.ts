@@ -6,6 +6,9 @@ import { z } from 'zod';
 import { type ProblemType, problemTypes } from '../../rewards/types.ts';
 import { parseWith } from '../validate.ts';
 
+/** Names of the worlds whose facts a record may hold, as these facts say them. */
+const WORLDS: readonly unknown[] = ['seeing'];
+
 export const dataTypes = ['image', 'text'] as const;
 export type DataType = (typeof dataTypes)[number];
 
@@ -85,12 +88,13 @@ const schema = fields.transform(
   ({ path, image, images, world, segments, response, score, steps, ...rest }, context): DataRecord => {
     // what some data sets call the path
     const picture = path || pathIn(image) || pathIn(images) || null;
+    const facts = worldIn(world);
     if (rest.data_type === 'image' && picture === null)
       context.addIssue({ code: 'custom', message: 'a record of data_type "image" needs a path' });
     return {
       ...rest,
       path: rest.data_type === 'image' ? picture : null,
-      ...(world == null ? {} : { world }),
+      ...(facts === undefined ? {} : { world: facts }),
       ...(segments == null ? {} : { segments }),
       ...(response == null ? {} : { response }),
       ...(score == null ? {} : { score }),
@@ -102,6 +106,12 @@ const schema = fields.transform(
 /** Reads one record; fields it does not know are left out. Throws InputError `SOURCE: key: …`. */
 export function parseRecord(value: unknown, source: string): DataRecord {
   return parseWith(schema, value, source);
+}
+
+/** A world's facts in a record's `world`; undefined where that is somebody else's field of the same name. */
+export function worldIn(value: unknown): unknown {
+  const named = value !== null && typeof value === 'object' && 'name' in value && WORLDS.includes(value.name);
+  return named ? value : undefined;
 }
 
 /** A picture's file as data sets name it: `a/b.png`, {path: 'a/b.png'} or a list of one of these. */
