@@ -74,6 +74,37 @@ describe('a set of shards', () => {
     );
   });
 
+  it.each([
+    ['with', true],
+    ['without', false],
+  ])('takes bytes or paths row by row, %s statistics', async (_, statistics) => {
+    const folder = temporaryFolder();
+    const file = join(folder, 'a.parquet');
+    for (const name of ['0.png', '2.png', '3.png']) writeFileSync(join(folder, name), 'x');
+    const bytes = Buffer.from('picture');
+    const cells = [
+      { bytes: null, path: '0.png' },
+      { bytes, path: 'never.png' },
+      { bytes: null, path: '2.png' },
+      { bytes: null, path: '3.png' },
+      { bytes, path: null },
+      null,
+    ];
+    const given = cells.map((image, i) => ({ problem_id: i, image }));
+    // groups: some of both, paths alone, bytes and a question without a picture
+    writeParquet(file, given, 2, statistics);
+    const records = await openRecords(file);
+    const pictures = await Promise.all(cells.map(async (_, i) => (await records.get(i)).picture));
+    expect(pictures).toEqual([
+      join(folder, '0.png'),
+      `${file}#1`,
+      join(folder, '2.png'),
+      join(folder, '3.png'),
+      `${file}#4`,
+      null,
+    ]);
+  });
+
   it('by Arrow reads as records, with lists of options and questions without pictures', async () => {
     const records = await openRecords(join(fixtures, 'pyarrow-zstd.parquet'));
     expect(await records.get(1)).toMatchObject({

@@ -1,6 +1,6 @@
 /**
- * Records in a Parquet file. Opening checks every row but decodes no picture: a column of pictures is left alone, and a
- * row's picture is an address that is read when it is needed. Rows are decoded a row group at a time, and the last few
+ * Records in a Parquet file. Opening checks every row but decodes no picture: of a column of pictures at most
+ * its levels are read, and a row's picture is an address that is read when it is needed. Rows are decoded a row group at a time, and the last few
  * row groups stay at hand.
  */
 import { basename } from 'node:path';
@@ -34,9 +34,10 @@ export async function openParquetRows(file: string, cache: RowCache = new Map())
   const starts = [0];
   for (const rows of parquet.groups) starts.push(starts[starts.length - 1] + rows);
 
+  const embedded: Embedded[] = [];
   const group = async (g: number): Promise<Record<string, unknown>[]> => {
-    const embedded = place !== null && parquet.nulls(place.bytes, g) !== parquet.groups[g];
     const rows = await parquet.rows(starts[g], starts[g + 1], columns);
+    if (place !== null) embedded[g] ??= await embeddedIn(parquet, place, g, rows);
     return rows.map((row, i) => {
       const number = starts[g] + i;
       const value = Object.fromEntries(
@@ -47,7 +48,7 @@ export async function openParquetRows(file: string, cache: RowCache = new Map())
       );
       if (place === null) return value;
       const { [place.column]: cell, ...rest } = value;
-      if (embedded) return { ...rest, path: `${basename(file)}#${number}` };
+      if (isIn(embedded[g], i)) return { ...rest, path: `${basename(file)}#${number}` };
       const named = pathIn(cell);
       return named === null ? rest : { ...rest, path: named };
     });
@@ -74,6 +75,31 @@ export async function openParquetRows(file: string, cache: RowCache = new Map())
       return { value: (await kept(g))[row - starts[g]], source: `${file}#${row}` };
     },
   };
+}
+
+/** Which rows of a row group have their pictures' bytes in it: all, none, or those said. */
+type Embedded = boolean | readonly boolean[];
+
+const isIn = (embedded: Embedded, row: number): boolean =>
+  typeof embedded === 'boolean' ? embedded : embedded[row];
+
+/**
+ * By the count of nulls where it leaves no choice: no bytes missing, none there, or as many missing as there are rows
+ * without the struct. Otherwise the bytes' levels are read.
+ */
+async function embeddedIn(
+  parquet: ParquetFile,
+  place: PicturePlace,
+  g: number,
+  rows: readonly Record<string, unknown>[],
+): Promise<Embedded> {
+  const nulls = parquet.nulls(place.bytes, g);
+  if (nulls === 0) return true;
+  const flat = place.bytes === place.column || place.bytes === `${place.column}.bytes`;
+  if (flat && nulls === rows.length) return false;
+  const structs = rows.map((row) => row[place.column] != null);
+  if (flat && place.path !== null && structs.filter((there) => !there).length === nulls) return structs;
+  return parquet.present(place.bytes, g);
 }
 
 const sizes = new WeakMap<Promise<unknown>, number>();
