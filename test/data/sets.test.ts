@@ -127,6 +127,37 @@ describe('a set of shards', () => {
     await expect(openRecords(folder)).rejects.toThrow(message);
   });
 
+  it.each([
+    [
+      ['train-00000-of-00003', 'train-00002-of-00003'],
+      '',
+      /: 1 of 3 shards missing: train-00001-of-00003\.parquet$/,
+    ],
+    [
+      ['train-00000-of-00003', 'train-00002-of-00003'],
+      '/train-*.parquet',
+      /\*\.parquet: 1 of 3 shards missing/,
+    ],
+    [['a-0-of-2', 'a-0-of-3'], '', /shards of several sets \(a-\*-of-2\.parquet, a-\*-of-3\.parquet\)/],
+    [['a-0-of-2', 'a-0-of-3'], '/a-0*.parquet', /shards of several sets/],
+    [['a-0-of-999999'], '', /: 999998 of 999999 shards missing: a-1-of-999999.parquet, .* …$/],
+  ])('%j%s is not whole', async (names, what, message) => {
+    const folder = temporaryFolder();
+    for (const name of names) writeParquet(join(folder, `${name}.parquet`), rows(0, 2));
+    await expect(openRecords(`${folder}${what}`)).rejects.toThrow(message);
+  });
+
+  it.each([
+    [['a-00000-of-00002', 'a-00001-of-00002'], ''],
+    [['a-1-of-2', 'a-2-of-2'], ''],
+    [['a-00000-of-00020', 'a-00002-of-00020'], '/a-0000*-of-00020.parquet'],
+    [['a-0-of-2', 'a-1-of-2', 'b-0-of-1'], '/*.parquet'],
+  ])('%j%s is whole, or all that was asked for', async (names, what) => {
+    const folder = temporaryFolder();
+    for (const name of names) writeParquet(join(folder, `${name}.parquet`), rows(0, 2));
+    expect((await openRecords(`${folder}${what}`)).length).toBe(2 * names.length);
+  });
+
   it('that a pattern does not find is said', async () => {
     const folder = temporaryFolder();
     await expect(openRecords(join(folder, 'x-*.parquet'))).rejects.toThrow(/no file has such a name/);
