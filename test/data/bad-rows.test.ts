@@ -2,7 +2,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
+import { parquetWriteBuffer } from 'hyparquet-writer';
 import { expect, it } from 'vitest';
+import { rawRows } from '../../src/data/check/raw-rows.ts';
 import { mostBad } from '../../src/data/records/bad-rows.ts';
 import { openRecords } from '../../src/data/records/reader.ts';
 import { InputError } from '../../src/errors.ts';
@@ -73,6 +75,43 @@ it('a line that is no JSON, or no UTF-8, is a bad row', async () => {
   writeFileSync(file, Buffer.concat([Buffer.from(good), Buffer.from('{"cut\n'), Buffer.from([0xff, 0x0a])]));
   expect((await openRecords(file, { maxBad: 0.02 })).length).toBe(100);
   await expect(openRecords(file, { maxBad: 0.01 })).rejects.toThrow(/2 of 102 rows cannot be used/);
+});
+
+it('a cell of Parquet that is no UTF-8 costs its row and not the row group', async () => {
+  const rows = Array.from({ length: 100 }, (_, i) => row(i));
+  const solutions = rows.map((_, i) => (i === 3 || i === 60 ? Buffer.from([0xff]) : Buffer.from(`${i}`)));
+  const column = (name: string, data: unknown[], type: 'STRING' | 'BYTE_ARRAY' = 'STRING') => ({
+    name,
+    data,
+    type,
+  });
+  const file = write('r.parquet', '');
+  const columnData = [
+    ...(['problem', 'data_type', 'problem_type'] as const).map((name) =>
+      column(
+        name,
+        rows.map((each) => each[name]),
+      ),
+    ),
+    column(
+      'problem_id',
+      rows.map((each) => String(each.problem_id)),
+    ),
+    column('solution', solutions, 'BYTE_ARRAY'),
+  ];
+  writeFileSync(file, Buffer.from(parquetWriteBuffer({ columnData })));
+  const said: string[] = [];
+  const records = await openRecords(file, { maxBad: 0.02, say: (line) => said.push(line) });
+  expect([records.length, (await records.get(3)).problem_id]).toEqual([98, '4']);
+  expect(said[0]).toMatch(/^left out: \S+#3: solution: .*UTF-8/);
+  await expect(openRecords(file, { maxBad: 0.01 })).rejects.toThrow(/2 of 100 rows cannot be used/);
+  await expect(openRecords(file)).rejects.toThrow(`${file}#3: solution`);
+  const bad = [];
+  for await (const raw of rawRows(file)) if ('message' in raw) bad.push([raw.source, raw.rows]);
+  expect(bad).toEqual([
+    [`${file}#3`, 1],
+    [`${file}#60`, 1],
+  ]);
 });
 
 it('many bad rows are said in a few lines', async () => {

@@ -15,7 +15,7 @@ export interface Row {
 const texts = ['problem', 'data_type', 'problem_type', 'solution', 'data_source'] as const;
 
 /** Records with pictures in column `image`, as Hugging Face's Image feature has them. */
-export function parquetBytes(rows: readonly Row[], rowGroupSize = 4): Uint8Array {
+export function parquetBytes(rows: readonly Row[], rowGroupSize = 4, statistics = true): Uint8Array {
   const otherwise = ({ problem_id: id, image }: Row): Record<(typeof texts)[number], string> => ({
     problem: `question ${id}?`,
     data_type: image ? 'image' : 'text',
@@ -28,6 +28,7 @@ export function parquetBytes(rows: readonly Row[], rowGroupSize = 4): Uint8Array
   return new Uint8Array(
     parquetWriteBuffer({
       rowGroupSize,
+      statistics,
       columnData: ['problem_id' as const, ...texts, 'image' as const].map((name) => ({
         name,
         data: whole.map((row) => row[name]),
@@ -44,6 +45,11 @@ export function parquetBytes(rows: readonly Row[], rowGroupSize = 4): Uint8Array
   );
 }
 
-export function writeParquet(file: string, rows: readonly Row[], rowGroupSize?: number): void {
-  writeFileSync(file, parquetBytes(rows, rowGroupSize));
+export function writeParquet(
+  file: string,
+  rows: readonly Row[],
+  rowGroupSize?: number,
+  statistics?: boolean,
+): void {
+  writeFileSync(file, parquetBytes(rows, rowGroupSize, statistics));
 }

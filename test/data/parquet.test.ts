@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openParquet } from '../../src/data/parquet/parquet.ts';
-import { parquetPicture } from '../../src/data/parquet/picture.ts';
+import { parquetPicture, picturePlace } from '../../src/data/parquet/picture.ts';
 
 const fixtures = join(import.meta.dirname, '../fixtures/parquet');
 const files = readdirSync(fixtures).filter((name) => name.endsWith('.parquet'));
@@ -32,5 +32,12 @@ describe('Parquet files that Apache Arrow wrote', () => {
     await expect(parquetPicture(file, 10)).rejects.toThrow(
       `${file}#10: there is no such row; the file has 10`,
     );
+  });
+
+  it.each(files)('%s: which rows have bytes is known without decoding them', async (name) => {
+    const parquet = await openParquet(join(fixtures, name));
+    const { bytes } = picturePlace(parquet)!;
+    const groups = await Promise.all(parquet.groups.map((_, g) => parquet.present(bytes, g)));
+    expect(groups.flat()).toEqual(golden.map(({ picture }) => picture !== null));
   });
 });

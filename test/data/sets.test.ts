@@ -74,6 +74,37 @@ describe('a set of shards', () => {
     );
   });
 
+  it.each([
+    ['with', true],
+    ['without', false],
+  ])('takes bytes or paths row by row, %s statistics', async (_, statistics) => {
+    const folder = temporaryFolder();
+    const file = join(folder, 'a.parquet');
+    for (const name of ['0.png', '2.png', '3.png']) writeFileSync(join(folder, name), 'x');
+    const bytes = Buffer.from('picture');
+    const cells = [
+      { bytes: null, path: '0.png' },
+      { bytes, path: 'never.png' },
+      { bytes: null, path: '2.png' },
+      { bytes: null, path: '3.png' },
+      { bytes, path: null },
+      null,
+    ];
+    const given = cells.map((image, i) => ({ problem_id: i, image }));
+    // groups: some of both, paths alone, bytes and a question without a picture
+    writeParquet(file, given, 2, statistics);
+    const records = await openRecords(file);
+    const pictures = await Promise.all(cells.map(async (_, i) => (await records.get(i)).picture));
+    expect(pictures).toEqual([
+      join(folder, '0.png'),
+      `${file}#1`,
+      join(folder, '2.png'),
+      join(folder, '3.png'),
+      `${file}#4`,
+      null,
+    ]);
+  });
+
   it('by Arrow reads as records, with lists of options and questions without pictures', async () => {
     const records = await openRecords(join(fixtures, 'pyarrow-zstd.parquet'));
     expect(await records.get(1)).toMatchObject({
@@ -94,6 +125,37 @@ describe('a set of shards', () => {
     const folder = temporaryFolder();
     for (const name of names) writeParquet(join(folder, name), rows(0, 2));
     await expect(openRecords(folder)).rejects.toThrow(message);
+  });
+
+  it.each([
+    [
+      ['train-00000-of-00003', 'train-00002-of-00003'],
+      '',
+      /: 1 of 3 shards missing: train-00001-of-00003\.parquet$/,
+    ],
+    [
+      ['train-00000-of-00003', 'train-00002-of-00003'],
+      '/train-*.parquet',
+      /\*\.parquet: 1 of 3 shards missing/,
+    ],
+    [['a-0-of-2', 'a-0-of-3'], '', /shards of several sets \(a-\*-of-2\.parquet, a-\*-of-3\.parquet\)/],
+    [['a-0-of-2', 'a-0-of-3'], '/a-0*.parquet', /shards of several sets/],
+    [['a-0-of-999999'], '', /: 999998 of 999999 shards missing: a-1-of-999999.parquet, .* …$/],
+  ])('%j%s is not whole', async (names, what, message) => {
+    const folder = temporaryFolder();
+    for (const name of names) writeParquet(join(folder, `${name}.parquet`), rows(0, 2));
+    await expect(openRecords(`${folder}${what}`)).rejects.toThrow(message);
+  });
+
+  it.each([
+    [['a-00000-of-00002', 'a-00001-of-00002'], ''],
+    [['a-1-of-2', 'a-2-of-2'], ''],
+    [['a-00000-of-00020', 'a-00002-of-00020'], '/a-0000*-of-00020.parquet'],
+    [['a-0-of-2', 'a-1-of-2', 'b-0-of-1'], '/*.parquet'],
+  ])('%j%s is whole, or all that was asked for', async (names, what) => {
+    const folder = temporaryFolder();
+    for (const name of names) writeParquet(join(folder, `${name}.parquet`), rows(0, 2));
+    expect((await openRecords(`${folder}${what}`)).length).toBe(2 * names.length);
   });
 
   it('that a pattern does not find is said', async () => {

@@ -82,8 +82,12 @@ async function* parquetRows(file: string): AsyncGenerator<RawRow | Unreadable> {
   let first = 0;
   for (const [g, rows] of parquet.groups.entries()) {
     try {
-      for (const [i, value] of (await parquet.group(g)).entries())
-        yield { place: first + i, source: sourceOf(file, first + i), value };
+      for (const [i, value] of (await parquet.group(g)).entries()) {
+        const place = first + i;
+        const source = sourceOf(file, place);
+        if (value instanceof InputError) yield { place, source, rows: 1, message: messageOf(value, source) };
+        else yield { place, source, value };
+      }
     } catch (error) {
       const source = `${sourceOf(file, first)}…${first + rows - 1}`;
       yield { place: first, source, rows, message: messageOf(error, file) };

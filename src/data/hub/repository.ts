@@ -9,7 +9,7 @@ import { datasetInfo, listFiles } from '@huggingface/hub';
 import { z } from 'zod';
 import { InputError } from '../../errors.ts';
 import { writeFileWhole } from '../atomic.ts';
-import { byNumber, matches, oneSet } from '../records/shards.ts';
+import { byNumber, checkNumbers, matches, oneSet } from '../records/shards.ts';
 import { Failed } from '../servers/http-failure.ts';
 import { type RepositoryAddress, repositoryAddress } from './address.ts';
 import { type HubClient, hubClient } from './client.ts';
@@ -153,6 +153,7 @@ function chosenOf(names: readonly string[], path: string, address: string): stri
   if (path.includes('*')) {
     const found = names.filter((name) => matches(path, name));
     if (found.length === 0) throw new InputError(`${address}: no file of the repository has such a name`);
+    checkNumbers(found, address, (name) => matches(path, name));
     return byNumber(found);
   }
   if (names.includes(path)) return [path];

@@ -9,6 +9,7 @@ import { assembleLists } from 'hyparquet/src/assemble.js';
 import { parquetHeader } from 'hyparquet/src/column.js';
 import { convert, convertWithDictionary, DEFAULT_PARSERS } from 'hyparquet/src/convert.js';
 import { decompressPage, readDataPage, readDataPageV2 } from 'hyparquet/src/datapage.js';
+import { readRleBitPackedHybrid } from 'hyparquet/src/encoding.js';
 import { readPlain } from 'hyparquet/src/plain.js';
 import { getMaxDefinitionLevel, getMaxRepetitionLevel } from 'hyparquet/src/schema.js';
 import { compressors as all, decompressZstd } from 'hyparquet-compressors';
@@ -153,6 +154,71 @@ export async function decodePages(
     last = assembled;
   }
   return { data, skipped };
+}
+
+/** Which rows of a chunk's group have a value: levels are decoded, values are not. Holds one page at a time. */
+export async function rowsWithValue(
+  chunk: Chunk,
+  pages: readonly Page[],
+  read: ReadBytes,
+): Promise<readonly boolean[]> {
+  const { rows, path } = chunk;
+  const present = new Array<boolean>(rows).fill(false);
+  const maxDefinition = getMaxDefinitionLevel(path);
+  let row = -1;
+  for (const page of pages) {
+    if (page.header.type === 'DICTIONARY_PAGE') continue;
+    const [repetition, definition] = await levelsOf(page, chunk, read);
+    const { num_values: count } = page.header.data_page_header_v2 ?? page.header.data_page_header!;
+    for (let i = 0; i < count; i++) {
+      if (repetition === null || repetition[i] === 0) row++;
+      if (row < 0 || row >= rows) throw new Error('a column has another number of rows than its group');
+      if (definition === null || definition[i] === maxDefinition) present[row] = true;
+    }
+  }
+  return present;
+}
+
+/** Repetition and definition levels of a page's values; null where the schema leaves no choice. */
+async function levelsOf(
+  { header, offset }: Page,
+  { meta, path }: Chunk,
+  read: ReadBytes,
+): Promise<(number[] | null)[]> {
+  const maxima = [getMaxRepetitionLevel(path), getMaxDefinitionLevel(path)];
+  const v2 = header.data_page_header_v2;
+  if (v2 !== undefined) {
+    const lengths = [v2.repetition_levels_byte_length, v2.definition_levels_byte_length];
+    const levels = lengths[0] + lengths[1];
+    if (!(lengths[0] >= 0 && lengths[1] >= 0 && levels <= header.compressed_page_size))
+      throw new Error('a page of impossible sizes');
+    const bytes = await read(offset, levels);
+    return maxima.map((max, i) => {
+      const from = i === 0 ? 0 : lengths[0];
+      return levelsIn(bytes, from, from + lengths[i], max, v2.num_values);
+    });
+  }
+  const packed = await read(offset, header.compressed_page_size);
+  const bytes = unpacked(packed, header.uncompressed_page_size, meta);
+  const { view } = readerOf(bytes);
+  let at = 0;
+  return maxima.map((max) => {
+    if (max === 0) return null;
+    if (at + 4 > bytes.length) throw new Error('levels are cut off');
+    const from = at + 4;
+    at = from + view.getUint32(at, true);
+    if (at > bytes.length) throw new Error('levels are cut off');
+    return levelsIn(bytes, from, at, max, header.data_page_header!.num_values);
+  });
+}
+
+function levelsIn(bytes: Uint8Array, from: number, to: number, max: number, count: number): number[] | null {
+  if (max === 0) return null;
+  const width = 32 - Math.clz32(max);
+  checkRuns(bytes, from, to, width, count);
+  const levels = new Array<number>(count);
+  readRleBitPackedHybrid({ ...readerOf(bytes), offset: from }, width, levels, to - from);
+  return levels;
 }
 
 function checkIndices(indices: DecodedArray, dictionary: DecodedArray | undefined): void {

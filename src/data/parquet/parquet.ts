@@ -10,7 +10,7 @@ import { InputError } from '../../errors.ts';
 import { readError } from '../jsonl.ts';
 import { shortened } from '../one-line.ts';
 import { LIMITS, thriftEnd } from './bounds.ts';
-import { type Chunk, decodePages, listPages, type Page, type ReadBytes } from './pages.ts';
+import { type Chunk, decodePages, listPages, type Page, type ReadBytes, rowsWithValue } from './pages.ts';
 
 export interface ParquetFile {
   /** As it was given. */
@@ -30,6 +30,8 @@ export interface ParquetFile {
   rows(from: number, to: number, columns?: readonly string[]): Promise<Record<string, unknown>[]>;
   /** How many values of a leaf (`image.bytes`) are null in a row group, where its writer has said so; else null. */
   nulls(leaf: string, group: number): number | null;
+  /** Which rows of a row group have a value of a leaf, by its levels alone. Throws InputError. */
+  present(leaf: string, group: number): Promise<readonly boolean[]>;
   /** The rows `[from, to)` that are read at one go with row `row` of a leaf: its page, or of lists its row group. */
   neighbours(row: number, leaf: string): Promise<readonly [number, number]>;
 }
@@ -49,6 +51,13 @@ export async function openParquet(file: string): Promise<ParquetFile> {
   for (const { rows } of groups) starts.push(starts[starts.length - 1] + rows);
   const length = starts[starts.length - 1];
   const names = tree.children.map(({ element }) => element.name);
+  const chunkOf = (leaf: string, g: number): Chunk =>
+    groups[g].chunks.find(({ meta }) => meta.path_in_schema.join('.') === leaf)!;
+  const pagesOf = async (chunk: Chunk, read: ReadBytes): Promise<Page[]> => {
+    const pages = listed.get(chunk) ?? (await listPages(chunk, read));
+    listed.set(chunk, pages);
+    return pages;
+  };
   return {
     file,
     length,
@@ -69,17 +78,21 @@ export async function openParquet(file: string): Promise<ParquetFile> {
       });
     },
     nulls: (leaf, group) => {
-      const chunk = groups[group].chunks.find(({ meta }) => meta.path_in_schema.join('.') === leaf);
-      const count = chunk?.meta.statistics?.null_count;
+      const count = chunkOf(leaf, group).meta.statistics?.null_count;
       return count === undefined ? null : Number(count);
     },
+    present: (leaf, group) =>
+      withFile(file, async (handle) => {
+        const chunk = chunkOf(leaf, group);
+        const read = await readerOf(handle, chunk);
+        return rowsWithValue(chunk, await pagesOf(chunk, read), read);
+      }),
     neighbours: (row, leaf) =>
       withFile(file, async (handle) => {
         const g = starts.findLastIndex((start) => start <= row);
-        const { rows, chunks } = groups[g];
-        const chunk = chunks.find(({ meta }) => meta.path_in_schema.join('.') === leaf)!;
-        const pages = listed.get(chunk) ?? (await listPages(chunk, await readerOf(handle, chunk)));
-        listed.set(chunk, pages);
+        const { rows } = groups[g];
+        const chunk = chunkOf(leaf, g);
+        const pages = await pagesOf(chunk, await readerOf(handle, chunk));
         const page = pages.find((one) => one.row !== null && row - starts[g] < one.row + one.rows);
         return page
           ? [starts[g] + page.row!, starts[g] + page.row! + page.rows]

@@ -1,13 +1,17 @@
 /**
  * A picture embedded in a row of a Parquet file, as Hugging Face's Image feature stores it: a struct {bytes, path}, a
  * list of one, or the bytes alone (https://huggingface.co/docs/datasets/image_dataset). Its address is `FILE#ROW`.
- * Pages that were decoded are kept while they are few, since pictures of a page are mostly asked for together.
+ * Pages that were decoded are kept while they are few (page-cache.ts).
  */
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { InputError } from '../../errors.ts';
 import { readError } from '../jsonl.ts';
+import { pageCache, remembered } from './page-cache.ts';
 import { openParquet, type ParquetFile } from './parquet.ts';
+
+/** Up to 256 MB of decoded pages stay, and two are decoded at a time: a page may have up to 1 GB. */
+const cellOf = pageCache(256 << 20, 2);
 
 /** The encoded bytes of the picture in row `row` (0-based). Throws InputError `FILE#ROW: …`. */
 export async function parquetPicture(file: string, row: number): Promise<Buffer> {
@@ -17,11 +21,10 @@ export async function parquetPicture(file: string, row: number): Promise<Buffer>
     throw new InputError(`${source}: there is no such row; the file has ${parquet.length}`);
   if (place === null) throw new InputError(`${source}: the file has no column of pictures, such as image`);
   const [from, to] = await parquet.neighbours(row, place.bytes);
-  const cells = await kept(`${place.key} ${from}`, async () => {
+  const bytes = await cellOf(`${place.key} ${from}`, row - from, async () => {
     const rows = await parquet.rows(from, to, [place.bytes]);
     return rows.map((values) => embeddedBytes(values[place.column]));
   });
-  const bytes = cells[row - from];
   if (bytes === null)
     throw new InputError(`${source}: column ${place.column} holds no picture's bytes in this row`);
   return bytes;
@@ -78,50 +81,4 @@ async function opened(file: string): Promise<Opened> {
     return { parquet, place: place && { ...place, key } };
   };
   return remembered(files, key, open, () => files.size > MOST_FILES);
-}
-
-type Cells = (Buffer | null)[];
-
-const MOST_BYTES = 256 << 20;
-const pages = new Map<string, Promise<Cells>>();
-const sizes = new Map<string, number>();
-
-function kept(key: string, read: () => Promise<Cells>): Promise<Cells> {
-  const measured = async () => {
-    const cells = await read();
-    sizes.set(
-      key,
-      cells.reduce((sum, cell) => sum + (cell?.length ?? 0), 0),
-    );
-    return cells;
-  };
-  return remembered(pages, key, measured, () => {
-    let all = 0;
-    for (const one of pages.keys()) all += sizes.get(one) ?? 0;
-    return all > MOST_BYTES && pages.size > 1;
-  });
-}
-
-/** The value of a key, the latest asked for last; the oldest go while there are too many. A failure is not kept. */
-function remembered<T>(
-  cache: Map<string, Promise<T>>,
-  key: string,
-  make: () => Promise<T>,
-  tooMany: () => boolean,
-): Promise<T> {
-  const known = cache.get(key);
-  const value = known ?? make();
-  cache.delete(key);
-  cache.set(key, value);
-  if (known === undefined) {
-    const trim = () => {
-      while (tooMany()) {
-        const [oldest] = cache.keys();
-        cache.delete(oldest);
-        sizes.delete(oldest);
-      }
-    };
-    value.then(trim, () => cache.delete(key));
-  }
-  return value;
 }

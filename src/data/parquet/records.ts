@@ -1,7 +1,7 @@
 /**
- * Records in a Parquet file. Opening checks every row but decodes no picture: a column of pictures is left alone, and a
- * row's picture is an address that is read when it is needed. Rows are decoded a row group at a time, and the last few
- * row groups stay at hand.
+ * Records in a Parquet file. Opening checks every row but decodes no picture: of a column of pictures at most the levels
+ * are read, and a row's picture is an address that is read when it is needed. Rows are decoded a row group at a time,
+ * and the last few row groups stay at hand.
  */
 import { basename } from 'node:path';
 import { InputError } from '../../errors.ts';
@@ -15,13 +15,16 @@ export interface ParquetRows {
   /** Rows of each row group. */
   groups: number[];
   /** Row `row` (0-based) as JSON has it, with the picture's address in its `path`; `source` is `FILE#ROW`. */
-  get(row: number): Promise<{ value: Record<string, unknown>; source: string }>;
-  /** All rows of a row group. */
-  group(g: number): Promise<Record<string, unknown>[]>;
+  get(row: number): Promise<{ value: ParquetRow; source: string }>;
+  /** All rows of a row group. Throws InputError where it cannot be read. */
+  group(g: number): Promise<ParquetRow[]>;
 }
 
+/** A row, or what is wrong with it: `FILE#ROW: COLUMN: …`. */
+export type ParquetRow = Record<string, unknown> | InputError;
+
 /** Decoded row groups of several files, the latest last; shared so that many shards need no more memory than one. */
-export type RowCache = Map<string, Promise<Record<string, unknown>[]>>;
+export type RowCache = Map<string, Promise<ParquetRow[]>>;
 
 /** So many rows stay decoded, or one row group. */
 const MOST_ROWS = 16_384;
@@ -34,25 +37,21 @@ export async function openParquetRows(file: string, cache: RowCache = new Map())
   const starts = [0];
   for (const rows of parquet.groups) starts.push(starts[starts.length - 1] + rows);
 
-  const group = async (g: number): Promise<Record<string, unknown>[]> => {
-    const embedded = place !== null && parquet.nulls(place.bytes, g) !== parquet.groups[g];
+  const embedded: Embedded[] = [];
+  const group = async (g: number): Promise<ParquetRow[]> => {
     const rows = await parquet.rows(starts[g], starts[g + 1], columns);
+    if (place !== null) embedded[g] ??= await embeddedIn(parquet, place, g, rows);
     return rows.map((row, i) => {
       const number = starts[g] + i;
-      const value = Object.fromEntries(
-        Object.entries(row).map(([key, cell]) => {
-          const json = asJson(cell, `${file}#${number}: ${key}`);
-          return [key, key === 'world' ? worldOf(json) : json];
-        }),
-      );
-      if (place === null) return value;
+      const value = recordOf(row, `${file}#${number}`);
+      if (place === null || value instanceof InputError) return value;
       const { [place.column]: cell, ...rest } = value;
-      if (embedded) return { ...rest, path: `${basename(file)}#${number}` };
+      if (isIn(embedded[g], i)) return { ...rest, path: `${basename(file)}#${number}` };
       const named = pathIn(cell);
       return named === null ? rest : { ...rest, path: named };
     });
   };
-  const kept = (g: number): Promise<Record<string, unknown>[]> => {
+  const kept = (g: number): Promise<ParquetRow[]> => {
     const key = `${file} ${g}`;
     const known = cache.get(key);
     const rows = known ?? group(g);
@@ -76,6 +75,31 @@ export async function openParquetRows(file: string, cache: RowCache = new Map())
   };
 }
 
+/** Which rows of a row group have their pictures' bytes in it: all, none, or those said. */
+type Embedded = boolean | readonly boolean[];
+
+const isIn = (embedded: Embedded, row: number): boolean =>
+  typeof embedded === 'boolean' ? embedded : embedded[row];
+
+/**
+ * By the count of nulls where it leaves no choice: no bytes missing, none there, or as many missing as there are rows
+ * without the struct. Otherwise the bytes' levels are read.
+ */
+async function embeddedIn(
+  parquet: ParquetFile,
+  place: PicturePlace,
+  g: number,
+  rows: readonly Record<string, unknown>[],
+): Promise<Embedded> {
+  const nulls = parquet.nulls(place.bytes, g);
+  if (nulls === 0) return true;
+  const flat = place.bytes === place.column || place.bytes === `${place.column}.bytes`;
+  if (flat && nulls === rows.length) return false;
+  const structs = rows.map((row) => row[place.column] != null);
+  if (flat && place.path !== null && structs.filter((there) => !there).length === nulls) return structs;
+  return parquet.present(place.bytes, g);
+}
+
 const sizes = new WeakMap<Promise<unknown>, number>();
 
 function trim(cache: RowCache): void {
@@ -92,6 +116,20 @@ function trim(cache: RowCache): void {
 function columnsOf({ columns }: ParquetFile, place: PicturePlace | null): string[] {
   const known = columns.filter((name) => recordFields.includes(name) && name !== place?.column);
   return place?.path ? [...known, place.path] : known;
+}
+
+/** A row as JSON has it, or what is wrong with one of its cells. */
+function recordOf(row: Record<string, unknown>, source: string): ParquetRow {
+  try {
+    const cells = Object.entries(row).map(([key, cell]) => {
+      const json = asJson(cell, `${source}: ${key}`);
+      return [key, key === 'world' ? worldOf(json) : json];
+    });
+    return Object.fromEntries(cells);
+  } catch (error) {
+    if (error instanceof InputError) return error;
+    throw error;
+  }
 }
 
 /** Text that its writer has not marked as such, and integers beyond what a number holds. */

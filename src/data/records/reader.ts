@@ -8,7 +8,7 @@ import { extname } from 'node:path';
 import { InputError, RunError } from '../../errors.ts';
 import { repositoryFiles } from '../hub/repository.ts';
 import { decodeUtf8, parseJson, readError, readLines } from '../jsonl.ts';
-import { openParquetRows, type RowCache } from '../parquet/records.ts';
+import { openParquetRows, type ParquetRow, type RowCache } from '../parquet/records.ts';
 import { addressOfPath, OWN_FOLDER, type PictureAccess, pictureLooker, rootsOf } from '../pictures/access.ts';
 import { type BadRowRule, type LeftOut, leaveOut, STRICT } from './bad-rows.ts';
 import { chosen, concatenated, type Rows } from './mix.ts';
@@ -92,8 +92,10 @@ function readerOf(file: string): Reader {
 async function openParquetRecords(file: string, { access, left, cache }: Opening): Promise<Records> {
   const look = pictureCheck(file, access);
   const rows = await openParquetRows(file, cache);
-  const load = ({ value, source }: { value: unknown; source: string }) =>
-    loadRecord(value, source, file, access);
+  const load = ({ value, source }: { value: ParquetRow; source: string }) => {
+    if (value instanceof InputError) throw value;
+    return loadRecord(value, source, file, access);
+  };
   const good: number[] = [];
   for (let row = 0; row < rows.length; row++) {
     // a row group that cannot be read is the file's fault and not a row's

@@ -32,6 +32,7 @@ async function matching(pattern: string): Promise<string[]> {
   });
   const found = names.filter((name) => matches(basename(pattern), name) && !isTemporary(name));
   if (found.length === 0) throw new InputError(`${pattern}: no file has such a name`);
+  checkNumbers(found, pattern, (name) => matches(basename(pattern), name));
   return byNumber(found).map((name) => join(folder, name));
 }
 
@@ -63,7 +64,63 @@ export function oneSet(names: readonly string[], folder: string): string[] {
     throw new InputError(
       `${folder}: is a folder of several sets (${sets.slice(0, 4).join(', ')}${sets.length > 4 ? ' …' : ''}); name one of them, such as ${folder.replace(/\/$/, '')}/${sets[0]}`,
     );
+  checkNumbers(shards, folder);
   return byNumber(shards);
+}
+
+const NUMBERED = /^(.*-)(\d{1,6})-of-(\d{1,6})(\.[^/]*)?$/;
+
+/** `train-00003-of-00005.parquet` in parts. */
+interface Numbered {
+  stem: string;
+  number: string;
+  total: string;
+  kind: string;
+}
+
+const nameOf = ({ stem, number, total, kind }: Numbered): string => `${stem}${number}-of-${total}${kind}`;
+
+/**
+ * Shards that say how many they are (`train-00003-of-00005.parquet`) must agree on it, and all be there unless some of
+ * them are not `asked` for. Throws InputError.
+ */
+export function checkNumbers(
+  names: readonly string[],
+  what: string,
+  asked: (name: string) => boolean = () => true,
+): void {
+  const sets = new Map<string, Numbered[]>();
+  for (const name of names) {
+    const [, stem, number, total, kind = ''] = NUMBERED.exec(name) ?? [];
+    if (stem === undefined) continue;
+    const key = `${stem}*${kind}`;
+    sets.set(key, [...(sets.get(key) ?? []), { stem, number, total, kind }]);
+  }
+  for (const shards of sets.values()) {
+    const totals = [...new Set(shards.map(({ total }) => total))].sort();
+    const patterns = totals.map((total) => nameOf({ ...shards[0], number: '*', total }));
+    if (patterns.length > 1)
+      throw new InputError(`${what}: shards of several sets (${patterns.join(', ')}); name one of them`);
+    const whole = wholeSet(shards);
+    const there = new Set(shards.map(({ number }) => Number(number)));
+    const missing = whole.filter(({ number }) => !there.has(Number(number))).map(nameOf);
+    if (missing.length > 0 && whole.every((shard) => asked(nameOf(shard))))
+      throw new InputError(
+        `${what}: ${missing.length} of ${whole.length} shards missing: ${missing.slice(0, 3).join(', ')}${missing.length > 3 ? ' …' : ''}`,
+      );
+  }
+}
+
+/** All shards of the set that some are of. Most writers count from 0, some from 1. */
+function wholeSet(shards: readonly Numbered[]): Numbered[] {
+  const total = Number(shards[0].total);
+  const numbers = shards.map(({ number }) => Number(number));
+  const first = numbers.includes(total) && !numbers.includes(0) ? 1 : 0;
+  const width = shards[0].number.length;
+  return Array.from({ length: total }, (_, i) => ({
+    ...shards[0],
+    number: String(first + i).padStart(width, '0'),
+  }));
 }
 
 /** train-2 before train-10. */
