@@ -59,7 +59,7 @@ describe('the report of a benchmark', () => {
 
   it('lists questions without a response where these count as wrong', async () => {
     const page = await report(['400'], 'wrong');
-    expect(page).toContain('1 questions have no response and count as wrong');
+    expect(page).toContain('1 question has no response, which counts as wrong');
     expect(page).toMatch(/Without a response<\/h2>[\s\S]*the server answered 400: no such parameter/);
     expect(page.match(/<article/g)).toHaveLength(5);
   });
