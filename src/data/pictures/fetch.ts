@@ -7,11 +7,9 @@ import { lookup as dnsLookup } from 'node:dns/promises';
 import http from 'node:http';
 import https from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
-import pRetry from 'p-retry';
 import { InputError } from '../../errors.ts';
 import { shortened } from '../one-line.ts';
-import { brokenConnection, Failed, retryAfterMs, waitMs } from '../servers/http-failure.ts';
+import { brokenConnection, Failed, retried, retryAfterMs } from '../servers/http-failure.ts';
 import { shownAddress } from './address.ts';
 import { isPublicAddress, isWebPort } from './public-address.ts';
 
@@ -37,7 +35,6 @@ export const INTERNET: Network = {
   isAllowedPort: isWebPort,
 };
 
-const ATTEMPTS = 3;
 const REDIRECTS = 3;
 const TIMEOUT_MS = 30_000;
 
@@ -48,16 +45,7 @@ class Refused extends Error {}
 export async function fetchPicture(url: string, options: FetchOptions): Promise<Buffer> {
   const shown = shownAddress(url);
   try {
-    return await pRetry(() => attempt(url, options), {
-      retries: ATTEMPTS - 1,
-      minTimeout: 0,
-      shouldRetry: ({ error }) => error instanceof Failed && error.again,
-      onFailedAttempt: async ({ error, attemptNumber, retriesLeft }) => {
-        if (!(error instanceof Failed)) return;
-        error.attempts = attemptNumber;
-        if (error.again && retriesLeft > 0) await sleep(waitMs(attemptNumber, error.retryAfterMs));
-      },
-    });
+    return await retried(() => attempt(url, options));
   } catch (error) {
     if (error instanceof Refused) throw new InputError(`${shown}: ${error.message}`);
     if (error instanceof Failed)

@@ -3,15 +3,13 @@
  * needed of the server. What goes wrong is a value with its reason, not an exception: whoever asks many questions
  * decides what a missing answer means.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import OpenAI from 'openai';
-import pRetry from 'p-retry';
 import { InputError } from '../../errors.ts';
 import type { ChatMessage } from '../chat/chat.ts';
 import { abortReason, limited } from '../limited.ts';
 import { pictureUrl } from '../pictures/data-url.ts';
 import { type ChatReply, parseReply } from './chat-reply.ts';
-import { bodyText, brokenConnection, Failed, type Hidden, hiding, refusal, waitMs } from './http-failure.ts';
+import { bodyText, brokenConnection, Failed, type Hidden, hiding, refusal, retried } from './http-failure.ts';
 import { withoutSecrets } from './server-name.ts';
 
 export interface EndpointOptions {
@@ -51,9 +49,6 @@ export interface ChatEndpoint {
   /** `signal` aborted: the call ends at once, wherever it stands; the failure is the signal's reason. */
   chat(request: ChatRequest, signal?: AbortSignal): Promise<ChatResult>;
 }
-
-/** In all, the first among them. */
-const ATTEMPTS = 3;
 
 /** Throws InputError: an address or a key that cannot be used. Nothing is asked of the server yet. */
 export function chatEndpoint(options: EndpointOptions): ChatEndpoint {
@@ -98,17 +93,7 @@ export function chatEndpoint(options: EndpointOptions): ChatEndpoint {
 
   const call = async (request: ChatRequest, signal: AbortSignal | undefined): Promise<ChatReply> => {
     const body = await bodyOf(options.model, request);
-    return pRetry(() => attempt(body, signal), {
-      retries: ATTEMPTS - 1,
-      minTimeout: 0,
-      shouldRetry: ({ error }) => error instanceof Failed && error.again,
-      onFailedAttempt: async ({ error, attemptNumber, retriesLeft }) => {
-        if (!(error instanceof Failed)) return;
-        error.attempts = attemptNumber;
-        if (!error.again || retriesLeft === 0) return;
-        await sleep(waitMs(attemptNumber, error.retryAfterMs), undefined, { signal });
-      },
-    });
+    return retried(() => attempt(body, signal), signal);
   };
 
   return {

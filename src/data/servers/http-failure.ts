@@ -1,4 +1,6 @@
 /** What goes wrong between a client and a server, as one line each, and whether another attempt may help. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import pRetry from 'p-retry';
 import { z } from 'zod';
 import { shortened } from '../one-line.ts';
 
@@ -135,4 +137,22 @@ async function detailOf(response: Response, hidden: Hidden): Promise<string> {
   } catch {
     return shortened(text);
   }
+}
+
+/** In all, the first among them. */
+const ATTEMPTS = 3;
+
+/** Tries again what may pass, after a wait; a failure that stays says how often it was tried. `signal` ends the wait. */
+export function retried<T>(attempt: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  return pRetry(attempt, {
+    retries: ATTEMPTS - 1,
+    minTimeout: 0,
+    shouldRetry: ({ error }) => error instanceof Failed && error.again,
+    onFailedAttempt: async ({ error, attemptNumber, retriesLeft }) => {
+      if (!(error instanceof Failed)) return;
+      error.attempts = attemptNumber;
+      if (!error.again || retriesLeft === 0) return;
+      await sleep(waitMs(attemptNumber, error.retryAfterMs), undefined, { signal });
+    },
+  });
 }
